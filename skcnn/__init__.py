@@ -1,0 +1,8 @@
+"""Keras CNNs for images as scikit-learn classifiers."""
+
+from ._classifier import CNNClassifier
+from ._presets import optimized_cnn, overfitting_cnn, underfitting_cnn
+
+__version__ = "0.1.0"
+
+__all__ = ["CNNClassifier", "optimized_cnn", "overfitting_cnn", "underfitting_cnn"]

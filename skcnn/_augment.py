@@ -1,0 +1,114 @@
+"""Random flip, rotation and zoom of training images."""
+
+import math
+from numbers import Real
+
+DEFAULTS = {"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}
+FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+def check_augment(augment):
+    """Settings of the built-in augmentation, a Keras layer as it is, or None."""
+    if augment is False or augment is None:
+        return None
+    if augment is True:
+        return dict(DEFAULTS)
+    if not isinstance(augment, dict):
+        return augment
+    for name in augment:
+        if name not in DEFAULTS:
+            raise ValueError(
+                f"Got augment with the key {name!r}, but expected only "
+                f"{', '.join(map(repr, DEFAULTS))}."
+            )
+    flip = augment.get("flip", None)
+    flip = {True: "horizontal", False: None}.get(flip, flip)
+    if flip is not None and flip not in FLIPS:
+        raise ValueError(
+            f"Got augment with flip={flip!r}, but expected a bool, None or one of "
+            f"{', '.join(map(repr, FLIPS))}."
+        )
+    settings = {"flip": flip}
+    for name, limit in (("rotation", 1.0), ("zoom", 1.0)):
+        value = augment.get(name, 0) or 0
+        if not isinstance(value, Real) or not 0 <= value < limit:
+            raise ValueError(
+                f"Got augment with {name}={value!r}, but expected a number in "
+                f"[0, {limit:g})"
+                + (" (a fraction of a full turn)." if name == "rotation" else ".")
+            )
+        settings[name] = float(value)
+    return settings if any(settings.values()) else None
+
+
+def random_affine(images, seed, *, flip, rotation, zoom):
+    """Flip, rotate and zoom each image of a batch at random, in one resampling.
+
+    The three are composed into one affine map, so that an image is interpolated once
+    and not three times. What comes from beyond the border is reflected, as Keras'
+    layers do by default.
+
+    Parameters
+    ----------
+    images : tf.Tensor of shape (n, height, width, channels) and dtype float32
+    seed : tf.Tensor of shape (2,) and dtype int32
+        Seed of stateless random numbers: the same seed, the same images.
+    flip : {"horizontal", "vertical", "horizontal_and_vertical"} or None
+        Each flip has probability one half.
+    rotation : float
+        Largest angle as a fraction of a full turn, to either side.
+    zoom : float
+        Largest relative change of the size seen, in or out.
+
+    Returns
+    -------
+    tf.Tensor of the shape and dtype of `images`
+
+    References
+    ----------
+    Keras' ``RandomFlip``, ``RandomRotation`` and ``RandomZoom``:
+    https://keras.io/api/layers/preprocessing_layers/image_augmentation/
+    """
+    import tensorflow as tf
+
+    n = tf.shape(images)[0]
+    height = tf.cast(tf.shape(images)[1], tf.float32)
+    width = tf.cast(tf.shape(images)[2], tf.float32)
+    draws = tf.random.stateless_uniform((5, n), seed, -1.0, 1.0)
+    angle = draws[0] * (rotation * 2 * math.pi)
+    # Height and width are zoomed by one factor each, like Keras' RandomZoom does when
+    # it is given both; an image of a scene keeps its proportions with one factor.
+    scale = 1.0 + draws[1] * zoom
+    ones = tf.ones_like(scale)
+    sign_x = sign_y = ones
+    if flip in ("horizontal", "horizontal_and_vertical"):
+        sign_x = tf.where(draws[2] < 0, -ones, ones)
+    if flip in ("vertical", "horizontal_and_vertical"):
+        sign_y = tf.where(draws[3] < 0, -ones, ones)
+    cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
+    # The map from a pixel of the result to the pixel of the image that it shows, about
+    # the centre: flip, then rotate and scale.
+    a, b = cos * sign_x, -sin * sign_y
+    c, d = sin * sign_x, cos * sign_y
+    center_x, center_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+    transforms = tf.stack(
+        [
+            a,
+            b,
+            center_x - a * center_x - b * center_y,
+            c,
+            d,
+            center_y - c * center_x - d * center_y,
+            tf.zeros_like(scale),
+            tf.zeros_like(scale),
+        ],
+        axis=1,
+    )
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )

@@ -1,0 +1,731 @@
+"""The scikit-learn classifier: parameters, fit, predict."""
+
+import contextlib
+import functools
+import inspect
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from . import _params, _saving, _train
+from ._augment import check_augment
+from ._builder import as_units, build_cnn
+from ._compat import CallbackSupportMixin, NoContext, with_callbacks
+from ._seeding import SPLIT, WEIGHTS, draw_seed, seeded_build, stream
+from ._tensorflow import import_tensorflow
+
+_DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+# The parameters of the built-in network; a builder passed as model= has its own.
+_NETWORK = (
+    "filters",
+    "last_filters",
+    "kernel_size",
+    "stem_strides",
+    "width_factor",
+    "dense_units",
+    "dropout",
+    "last_dropout",
+    "l2",
+    "normalize",
+)
+
+
+class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """TODO"""
+
+    _parameter_constraints = {
+        "model": [callable, None],
+        "filters": ["array-like"],
+        "last_filters": [Interval(Integral, 1, None, closed="left"), None],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "stem_strides": [Interval(Integral, 1, None, closed="left")],
+        "width_factor": [Interval(Real, 0, None, closed="neither")],
+        "dense_units": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "last_dropout": [Interval(Real, 0, 1, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "normalize": ["boolean"],
+        "image_shape": ["array-like", None],
+        "augment": ["boolean", dict, callable],
+        "optimizer": [str, callable, object],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions(set(_DTYPE_POLICY))],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "warm_start": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "memory": [None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        filters=(32, 64, 128, 256, 512),
+        last_filters=None,
+        kernel_size=3,
+        stem_strides=1,
+        width_factor=1,
+        dense_units=256,
+        dropout=0.3,
+        last_dropout=0.4,
+        l2=1e-4,
+        normalize=True,
+        image_shape=None,
+        augment=False,
+        optimizer="adam",
+        learning_rate=1e-3,
+        batch_size=16,
+        epochs=30,
+        precision="float32",
+        class_weight=None,
+        warm_start=False,
+        validation_fraction=None,
+        early_stopping=False,
+        patience=5,
+        callbacks=None,
+        memory=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.filters = filters
+        self.last_filters = last_filters
+        self.kernel_size = kernel_size
+        self.stem_strides = stem_strides
+        self.width_factor = width_factor
+        self.dense_units = dense_units
+        self.dropout = dropout
+        self.last_dropout = last_dropout
+        self.l2 = l2
+        self.normalize = normalize
+        self.image_shape = image_shape
+        self.augment = augment
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.precision = precision
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.callbacks = callbacks
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Parameters, with those of a user's builder
+
+    def get_params(self, deep=True):
+        """Get parameters for this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of the builder passed as `model`, as
+            ``model__<name>``, where they have a value.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            values, _ = _params.builder_parameters(self.model)
+            params |= {
+                f"model__{name}": value
+                for name, value in values.items()
+                if value is not _params.NO_VALUE
+            }
+        return params
+
+    def set_params(self, **params):
+        """Set parameters of this estimator.
+
+        ``model__<name>`` sets the parameter ``<name>`` of the builder passed as
+        `model`: `model` becomes a `functools.partial` of it.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; a near name is suggested.
+        """
+        own = {k: v for k, v in params.items() if not k.startswith("model__")}
+        known = self._get_param_names()
+        for name in own:
+            if name not in known:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator "
+                    f"{type(self).__name__}.{_params.did_you_mean(name, known)} Valid "
+                    f"parameters are: {known}; those of a builder passed as model= are "
+                    "named model__<parameter>."
+                )
+        of_builder = {
+            k.removeprefix("model__"): v for k, v in params.items() if k not in own
+        }
+        if of_builder:  # before anything is set: all of the parameters or none
+            model = own.get("model", self.model)
+            own["model"] = _params.bind_builder(model, **of_builder)
+        return super().set_params(**own)
+
+    def _check_params(self):
+        """Refuse parameters that cannot be used, before any time is spent."""
+        self._validate_params()
+        _params.check_sizes("filters", self.filters)
+        _params.check_sizes("dense_units", as_units(self.dense_units) or (1,))
+        _params.check_image_shape(self.image_shape)
+        if self.early_stopping and self.validation_fraction is None:
+            raise ValueError(
+                "Got early_stopping=True and validation_fraction=None, but early "
+                "stopping watches the loss on held-out images. Set, for example, "
+                "validation_fraction=0.1."
+            )
+        import_tensorflow()
+        _params.check_builder(self.model)
+        _params.check_layer(check_augment(self.augment))
+        _params.check_learning_rate(self.learning_rate)
+        _params.copy_callbacks(self.callbacks)
+        _params.make_optimizer(self.optimizer, self.learning_rate)
+        without_effect = []
+        if self.model is not None:
+            without_effect = self._not_default(*_NETWORK)
+            reason = "model= builds the network, with parameters of its own"
+        elif not isinstance(self.optimizer, str) and not callable(self.optimizer):
+            without_effect = self._not_default("learning_rate")
+            reason = "the optimizer object has a learning rate of its own"
+        if without_effect:
+            raise ValueError(
+                f"Got {', '.join(f'{k}={v!r}' for k, v in without_effect.items())}, "
+                f"which would have no effect: {reason}. Leave "
+                f"{', '.join(without_effect)} at the default."
+            )
+
+    def _not_default(self, *names):
+        """Those of the named parameters that are not at their default."""
+        signature = inspect.signature(type(self).__init__).parameters
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: value
+            for name, value in values.items()
+            if not _params.same_value(value, signature[name].default)
+        }
+
+    # Data
+
+    def _check_images(self, X, *, reset):
+        """X as an array, neither copied nor converted where it can be used as it is.
+
+        Sets, or compares with, `n_features_in_`, `feature_names_in_` and
+        `image_shape_`.
+        """
+        ndim = getattr(X, "ndim", None)
+        if ndim is None or ndim <= 2:
+            # Rows: scikit-learn's own checks, names of columns among them.
+            X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True)
+        else:
+            X = check_array(
+                X,
+                dtype="numeric",
+                allow_nd=True,
+                estimator=self,
+                input_name="X",
+            )
+            if reset:
+                vars(self).pop("feature_names_in_", None)
+        shape = _image_shape(X, _params.check_image_shape(self.image_shape))
+        if reset:
+            self.image_shape_ = shape
+            self.n_features_in_ = int(np.prod(shape))
+        elif shape != self.image_shape_:
+            raise ValueError(
+                f"X has images of shape {shape} (height, width, channels), but "
+                f"{type(self).__name__} was fitted with images of shape "
+                f"{self.image_shape_}. Load them with image_size="
+                f"{self.image_shape_[:2]}; a single image is passed as X[np.newaxis]."
+            )
+        return X
+
+    def _check_training_data(self, X, y, *, reset):
+        """X and y as arrays of one length, y of class labels."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        X = self._check_images(X, reset=reset)
+        y = np.asarray(y) if not hasattr(y, "dtype") else y
+        if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"y has shape {y.shape}, but expected one label for each image, of "
+                "shape (n_samples,). Turn one-hot rows into labels with "
+                "y.argmax(axis=1)."
+            )
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        return X, y
+
+    def _check_weights(self, X, y, sample_weight):
+        """Weights of the samples in the loss as float32, or None where all are one."""
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            if np.any(sample_weight < 0):
+                raise ValueError(
+                    f"Got sample_weight with {sample_weight.min()}, but expected no "
+                    "negative weights."
+                )
+            if not np.any(sample_weight):
+                raise ValueError(
+                    "Got sample_weight with nothing but zeros, but expected at least "
+                    "one positive weight."
+                )
+        if self.class_weight is not None:
+            balance = compute_sample_weight(self.class_weight, y)
+            sample_weight = balance if sample_weight is None else sample_weight * balance
+        return None if sample_weight is None else sample_weight.astype(np.float32)
+
+    def _split(self, rows, codes, seed):
+        """Rows to train on and rows to validate on, stratified."""
+        if self.validation_fraction is None:
+            return rows, None
+        split = StratifiedShuffleSplit(
+            n_splits=1,
+            test_size=self.validation_fraction,
+            random_state=int(stream(seed, SPLIT).generate_state(1)[0]),
+        )
+        try:
+            train, validation = next(split.split(rows, codes[rows]))
+        except ValueError as error:
+            raise ValueError(
+                f"Got validation_fraction={self.validation_fraction!r}, but "
+                f"{len(rows)} images cannot be split that way into two parts with "
+                f"every class in both: {error} Pass more images, or another fraction."
+            ) from error
+        return rows[np.sort(train)], rows[np.sort(validation)]
+
+    # Training
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None):
+        """Train a new network, or go on training with ``warm_start=True``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels), \
+                (n_samples, height, width) or (n_samples, n_features)
+            Images, as integers or floats; flattened ones with `image_shape` set. An
+            array of uint8 and a memory map are read as they are, never copied whole.
+        y : array-like of shape (n_samples,)
+            Class labels: integers, strings or booleans, of two classes or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples in the loss. A sample of weight zero
+            is left out.
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            For parameters or data that cannot be used, before training starts, and
+            for a loss that is not finite. The estimator is then as it was before.
+        """
+        with self._as_before_on_failure():
+            self._check_params()
+            continued = self.warm_start and self.__sklearn_is_fitted__()
+            X, y = self._check_training_data(X, y, reset=not continued)
+            classes = np.unique(y)
+            if continued:
+                classes = self._check_continued(y, classes)
+            if len(classes) < 2:
+                raise ValueError(
+                    f"y has one class only, {classes.tolist()}, but expected two or "
+                    "more classes: there is nothing to tell apart."
+                )
+            context = self._init_callback_context(max_subtasks=self.epochs)
+            self._train(X, y, sample_weight, classes, continued, self.epochs, context)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch, from the weights that there are.
+
+        All of `X` is trained on: `validation_fraction` is for :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in :meth:`fit`.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that this call and later ones may bring. Required in the first
+            call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        self : CNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If the first call has no `classes`, `y` has labels that are not among
+            them, or with ``early_stopping=True``.
+        """
+        with self._as_before_on_failure():
+            self._check_params()
+            if self.early_stopping:
+                raise ValueError(
+                    "Got early_stopping=True, but partial_fit trains for one epoch and "
+                    "has nothing to stop early. Set early_stopping=False, or use fit."
+                )
+            continued = self.__sklearn_is_fitted__()
+            _check_partial_fit_first_call(self, classes)
+            X, y = self._check_training_data(X, y, reset=not continued)
+            if continued:
+                self._check_continued(y, np.unique(y))
+            self._train(
+                X, y, sample_weight, self.classes_, continued, 1, NoContext(), False
+            )
+        return self
+
+    def _check_continued(self, y, classes):
+        """Refuse to go on training a network that does not fit any more."""
+        changed = [
+            name
+            for name, value in self._built_with.items()
+            if not _params.same_value(value, getattr(self, name))
+        ]
+        if changed:
+            raise ValueError(
+                f"The parameters {', '.join(changed)} have changed since the network "
+                "was built, which training on cannot follow. Set them back, or train "
+                "a new network with fit and warm_start=False."
+            )
+        _params.encode_labels(y, self.classes_)
+        return self.classes_
+
+    @contextlib.contextmanager
+    def _as_before_on_failure(self):
+        """Leave the estimator as it was when training fails.
+
+        When training is interrupted after an epoch or more, what was learned stays.
+        """
+        before = self._learned()
+        model = before.get("model_")
+        values = None if model is None else _saving.values(model)
+        try:
+            yield
+        except BaseException as error:
+            kept = isinstance(error, KeyboardInterrupt) and getattr(
+                self, "_interrupted", False
+            )
+            if not kept:
+                for name in self._learned():
+                    delattr(self, name)
+                vars(self).update(before)
+                if model is not None:
+                    _saving.assign(model, values)
+            raise
+        finally:
+            vars(self).pop("_interrupted", None)
+
+    def _learned(self):
+        """Attributes that training sets."""
+        private = ("_built_with", "_predictor", "_seed")
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name in private or (name.endswith("_") and not name.startswith("_"))
+        }
+
+    def _build(self, seed, classes, images, y):
+        """The network of a fit, built and compiled."""
+        from . import _scikeras
+
+        policy = _DTYPE_POLICY[self.precision]
+        sequence = stream(seed, WEIGHTS)
+        if self.model is None:
+            network = {name: getattr(self, name) for name in _NETWORK}
+            builder = functools.partial(
+                build_cnn, **network, dtype=policy, seed=sequence
+            )
+            seeded = contextlib.nullcontext()
+        else:
+            builder = self.model
+            seeded = seeded_build(sequence, policy)
+        meta = {
+            "image_shape_": self.image_shape_,
+            "n_classes_": len(classes),
+            "classes_": classes,
+            # The names that builders written for scikeras know.
+            "X_shape_": (len(images), *self.image_shape_),
+            "X_dtype_": images.array.dtype,
+            "n_features_in_": self.n_features_in_,
+            "n_outputs_": 1,
+            "n_outputs_expected_": 1,
+            "target_type_": type_of_target(y),
+        }
+        optimizer = _params.make_optimizer(self.optimizer, self.learning_rate)
+        with seeded:
+            model = _scikeras.build_model(builder, meta, optimizer=optimizer)
+        _scikeras.check_network(model, self.image_shape_, len(classes))
+        without_effect = self._not_default("optimizer", "learning_rate")
+        if model.optimizer is not optimizer and without_effect:
+            raise ValueError(
+                f"Got {', '.join(f'{k}={v!r}' for k, v in without_effect.items())}, "
+                "but the builder passed as model= compiles its network with an "
+                "optimizer of its own. Let it return the network uncompiled, or give "
+                "it an argument `compile_kwargs` and call "
+                "network.compile(**compile_kwargs)."
+            )
+        return model
+
+    def _train(
+        self,
+        X,
+        y,
+        sample_weight,
+        classes,
+        continued,
+        epochs,
+        context,
+        validate=True,
+    ):
+        """Train on checked data, and set what was learned."""
+        from . import _scikeras
+
+        codes = _params.encode_labels(y, classes)
+        weight = self._check_weights(X, y, sample_weight)
+        # A weight of zero is the same as not being there: no rounding of batch
+        # statistics, no time spent.
+        rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if validate and len(np.unique(codes[rows])) < 2:
+            raise ValueError(
+                "All samples with a positive weight are of one class, but expected "
+                "samples of two or more classes."
+            )
+        seed = self._seed if continued else draw_seed(self.random_state)
+        validation_rows = None
+        if validate:
+            rows, validation_rows = self._split(rows, codes, seed)
+        images = _train.Images(X, self.image_shape_)
+        if continued:
+            model = self.model_
+            history = {name: list(values) for name, values in self.history_.items()}
+            self._follow_learning_rate(model)
+        else:
+            model, history = self._build(seed, classes, images, y), {}
+            _train.reseed_layers(model, seed)
+        target = _scikeras.encode_target(model, codes, len(classes))
+        trainer = _train.Trainer(
+            model,
+            batch_size=self.batch_size,
+            weighted=weight is not None,
+            seed=seed,
+            augment=check_augment(self.augment),
+        )
+
+        def data(rows):
+            return None if rows is None else _train.Batches(images, target, weight, rows)
+
+        def learned():
+            return {
+                "classes_": classes,
+                "model_": model,
+                "history_": history,
+                "n_epochs_": len(history["loss"]),
+                "_seed": seed,
+                "_built_with": {
+                    name: getattr(self, name)
+                    for name in (*_NETWORK, "model", "optimizer", "precision")
+                },
+                "_predictor": predictor,
+            }
+
+        predictor = _train.Predictor(model)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**task)
+        epoch_context = None
+
+        def on_epoch_begin():
+            nonlocal epoch_context
+            epoch_context = context.subcontext(task_name="epoch")
+            epoch_context.call_on_fit_task_begin(**task)
+
+        def on_epoch_end():
+            return epoch_context.call_on_fit_task_end(
+                **task, reconstruction_attributes=learned
+            )
+
+        first_epoch = len(history.get("loss", ()))
+        try:
+            _train.train(
+                trainer,
+                data(rows),
+                data(validation_rows),
+                epochs=epochs,
+                first_epoch=first_epoch,
+                callbacks=_params.copy_callbacks(self.callbacks),
+                patience=self.patience if self.early_stopping else None,
+                verbose=int(self.verbose),
+                on_epoch_begin=on_epoch_begin,
+                on_epoch_end=on_epoch_end,
+                history=history,
+            )
+        except KeyboardInterrupt:
+            completed = len(history.get("loss", ())) - first_epoch
+            if completed:
+                vars(self).update(learned())
+                self._interrupted = True
+                warnings.warn(
+                    f"Training was interrupted after {completed} of {epochs} epochs. "
+                    "What was learned until then is kept, and predict works.",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+            raise
+        vars(self).update(learned())
+        context.call_on_fit_task_end(**task, reconstruction_attributes=learned)
+
+    def _follow_learning_rate(self, model):
+        """Let training that goes on follow a learning rate that was set since."""
+        if isinstance(self.learning_rate, Real) and self._not_default("learning_rate"):
+            model.optimizer.learning_rate = self.learning_rate
+
+    # Prediction
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that `fit` was given; see :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float32
+            In the order of `classes_`, also for two classes. Rows sum to 1.
+        """
+        check_is_fitted(self)
+        X = self._check_images(X, reset=False)
+        outputs = self._predictor(_train.Images(X, self.image_shape_))
+        if outputs.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
+            return np.hstack([1 - outputs, outputs])
+        return outputs
+
+    def predict(self, X):
+        """The most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that `fit` was given; see :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, of the dtype of those that `fit` was given.
+        """
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    # What scikit-learn, pickle and copy ask
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Rows with image_shape, (n, h, w), and (n, h, w, c), which has no tag.
+        tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())  # what comes may be __dict__ itself
+        state.pop("_predictor", None)  # a compiled function; made again when needed
+        if "model_" in state:
+            state["model_"] = _saving.pack(state["model_"])
+        return state
+
+    def __setstate__(self, state):
+        if "model_" in state:
+            import_tensorflow()
+            model = _saving.unpack(state["model_"])
+            state = {**state, "model_": model, "_predictor": _train.Predictor(model)}
+        super().__setstate__(state)
+
+
+def _image_shape(X, requested):
+    """Height, width and channels of the images in X."""
+    if X.ndim in (3, 4):
+        shape = (*X.shape[1:], 1)[:3]
+        if requested is not None and not all(
+            r in (-1, s) for r, s in zip(requested, shape, strict=True)
+        ):
+            raise ValueError(
+                f"X has images of shape {shape} (height, width, channels), but "
+                f"image_shape={requested}. Leave image_shape=None for images that are "
+                "not flattened."
+            )
+        return shape
+    if X.ndim != 2:
+        raise ValueError(
+            f"X has {X.ndim} dimensions, but expected (n_samples, height, width, "
+            "channels), (n_samples, height, width), or flattened (n_samples, "
+            "n_features) with image_shape."
+        )
+    n_features = X.shape[1]
+    if requested is None:
+        raise ValueError(
+            f"X has flattened images, of shape {X.shape}, but image_shape=None. Say "
+            "what shape a row has with image_shape=(height, width, channels), or pass "
+            "X as (n_samples, height, width, channels)."
+        )
+    known = int(np.prod([n for n in requested if n != -1]))
+    shape = tuple(n_features // known if n == -1 else n for n in requested)
+    if int(np.prod(shape)) != n_features:
+        raise ValueError(
+            f"X has {n_features} features, but image_shape={requested} makes "
+            f"{known}{' times a whole number' if -1 in requested else ''} of them."
+        )
+    return shape
+

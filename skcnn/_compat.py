@@ -1,0 +1,37 @@
+"""Everything that depends on the version of scikit-learn, and when it can go."""
+
+import functools
+
+
+class NoContext:
+    """A callback context that has no callbacks to call."""
+
+    def subcontext(self, **kwargs):
+        return self
+
+    def call_on_fit_task_begin(self, **kwargs):
+        return self
+
+    def call_on_fit_task_end(self, **kwargs):
+        return False
+
+
+try:  # scikit-learn >= 1.9; the other branch can go when 1.9 is the oldest supported
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:
+        """Stands in for scikit-learn's mixin, without ``set_callbacks``."""
+
+        def _init_callback_context(self, **kwargs):
+            return NoContext()
+
+    def with_callbacks(method):
+        @functools.wraps(method)
+        def unmanaged(estimator, *args, **kwargs):
+            return method(estimator, *args, **kwargs)
+
+        return unmanaged
+
+
+__all__ = ["CallbackSupportMixin", "NoContext", "with_callbacks"]

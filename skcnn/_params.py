@@ -1,0 +1,201 @@
+"""Constructor parameters of `CNNClassifier`: checks beyond type and range."""
+
+import copy
+import difflib
+import functools
+import inspect
+from numbers import Integral
+
+import numpy as np
+
+# Arguments of a builder that fit fills in, not the user.
+_GIVEN_BY_FIT = {"meta", "compile_kwargs", "params"}
+NO_VALUE = inspect.Parameter.empty
+
+
+def check_sizes(name, value):
+    """A non-empty tuple of positive ints from a constructor parameter."""
+    sizes = tuple(value)
+    if not sizes or not all(
+        isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in sizes
+    ):
+        raise ValueError(
+            f"Got {name}={value!r}, but expected one or more positive integers."
+        )
+    return tuple(int(n) for n in sizes)
+
+
+def check_image_shape(image_shape):
+    """`image_shape` as a tuple (height, width, channels), -1 where it is open."""
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape)
+    valid = len(shape) in (2, 3) and all(
+        isinstance(n, Integral) and (n >= 1 or n == -1) for n in shape
+    )
+    if not valid or shape.count(-1) > 1:
+        raise ValueError(
+            f"Got image_shape={image_shape!r}, but expected (height, width) or "
+            "(height, width, channels) of positive integers, one of which may be -1."
+        )
+    return (*map(int, shape), 1)[:3]
+
+
+def make_optimizer(optimizer, learning_rate):
+    """A new Keras optimizer for one fit.
+
+    `optimizer` is a name that ``keras.optimizers.get`` knows, a class or another
+    callable that takes ``learning_rate``, or an optimizer to copy, which has a
+    learning rate of its own.
+    """
+    from keras import optimizers
+
+    learning_rate = copy.deepcopy(learning_rate)
+    if isinstance(optimizer, optimizers.Optimizer):
+        return type(optimizer).from_config(optimizer.get_config())
+    if isinstance(optimizer, str):
+        try:
+            optimizer = type(optimizers.get(optimizer))
+        except ValueError:
+            known = sorted(
+                name.lower()
+                for name in dir(optimizers)
+                if inspect.isclass(getattr(optimizers, name))
+                and issubclass(getattr(optimizers, name), optimizers.Optimizer)
+                and name not in ("Optimizer", "LossScaleOptimizer")
+            )
+            raise ValueError(
+                f"Got optimizer={optimizer!r}, but expected one of "
+                f"{', '.join(map(repr, known))}, a Keras optimizer or its class."
+                + did_you_mean(optimizer, known)
+            ) from None
+    made = optimizer(learning_rate=learning_rate)
+    if not isinstance(made, optimizers.Optimizer):
+        raise TypeError(
+            f"Got optimizer={optimizer!r}, which returned {type(made).__name__}, but "
+            "expected a Keras optimizer."
+        )
+    return made
+
+
+def check_learning_rate(learning_rate):
+    """Refuse what is neither a number nor a Keras schedule."""
+    from keras.optimizers.schedules import LearningRateSchedule
+
+    if callable(learning_rate) and not isinstance(learning_rate, LearningRateSchedule):
+        raise TypeError(
+            f"Got learning_rate={learning_rate!r}, but expected a positive number or a "
+            "keras.optimizers.schedules.LearningRateSchedule."
+        )
+
+
+def copy_callbacks(callbacks):
+    """Copies of a user's Keras callbacks, for one fit: fits share no state."""
+    if callbacks is None:
+        return []
+    from keras.callbacks import Callback
+
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"Got callbacks with {callback!r}, but expected objects of "
+                "keras.callbacks.Callback."
+                + (" Pass an object, not its class." if callable(callback) else "")
+            )
+    return copy.deepcopy(list(callbacks))
+
+
+def check_layer(augment):
+    """Refuse an `augment` that is neither settings nor a Keras layer."""
+    from keras import Layer
+
+    if augment is not None and not isinstance(augment, (dict, Layer)):
+        raise TypeError(
+            f"Got augment={augment!r}, but expected a bool, a dict with the keys "
+            "'flip', 'rotation' and 'zoom', or a keras.Layer."
+        )
+
+
+def check_builder(model):
+    """Refuse what cannot build a network."""
+    if model is None:
+        return
+    from keras import Model
+
+    if isinstance(model, Model):
+        raise TypeError(
+            "Got a keras.Model as model=, but expected a function that builds one: "
+            "every fit starts from a new network. Wrap it, for example "
+            "model=lambda: keras.models.clone_model(network)."
+        )
+
+
+def builder_parameters(model):
+    """Tunable parameters of a user's builder and their values.
+
+    Returns
+    -------
+    values : dict of str to object
+        `NO_VALUE` for a parameter without a default.
+    open_ended : bool
+        Whether the builder takes other names as well (``**kwargs``).
+    """
+    if not callable(model):  # None; what is wrong otherwise, fit says
+        return {}, False
+    parameters = inspect.signature(model).parameters.values()
+    values = {
+        p.name: p.default
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and p.name not in _GIVEN_BY_FIT
+    }
+    if isinstance(model, functools.partial):
+        values |= model.keywords
+    return values, any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def bind_builder(model, **values):
+    """`model` with other values of its parameters: what set_params does to it."""
+    if model is None:
+        raise ValueError(
+            f"Got {', '.join(f'model__{name}' for name in values)}, but model is None: "
+            "these are parameters of a builder function. Set model= first."
+        )
+    known, open_ended = builder_parameters(model)
+    for name in values:
+        if name not in known and not open_ended:
+            raise ValueError(
+                f"Invalid parameter 'model__{name}': the builder "
+                f"{getattr(model, '__name__', model)} has the parameters "
+                f"{sorted(known)}." + did_you_mean(name, known, "model__")
+            )
+    if isinstance(model, functools.partial):
+        # One flat partial, however often parameters are set.
+        return functools.partial(model.func, *model.args, **model.keywords | values)
+    return functools.partial(model, **values)
+
+
+def same_value(a, b):
+    """Whether two values of a parameter mean the same; partials by their contents."""
+    if isinstance(a, functools.partial) and isinstance(b, functools.partial):
+        return (a.func, a.args, a.keywords) == (b.func, b.args, b.keywords)
+    return a is b or bool(np.all(a == b))
+
+
+def did_you_mean(name, known, prefix=""):
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {prefix + near[0]!r}?" if near else ""
+
+
+def encode_labels(y, classes):
+    """Number of each label among the sorted `classes`; an unknown one is an error."""
+    codes = np.searchsorted(classes, y)
+    codes[codes == len(classes)] = 0
+    unknown = classes[codes] != y
+    if np.any(unknown):
+        raise ValueError(
+            f"y has labels {np.unique(y[unknown]).tolist()} that are not among the "
+            f"classes {classes.tolist()}. Pass all labels as classes= to the first "
+            "call of partial_fit, or fit afresh with warm_start=False."
+        )
+    return codes

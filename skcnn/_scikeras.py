@@ -1,0 +1,150 @@
+"""The adapter to scikeras: its `KerasClassifier`, with what we correct in it.
+
+All contact with scikeras stands here, and no public signature, attribute or error
+shows it. What is used of it is the builder protocol (``meta``, ``compile_kwargs``,
+routing of parameters) and compiling; training, prediction and validation of the data
+are ours.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+_MISSING = object()
+# scikeras replaces how these are pickled and copied, in the whole process. Keras 3
+# pickles them by itself, so what stood there before is put back after the import.
+_REPLACED = [
+    (keras.Model, "__reduce__"),
+    (keras.Model, "__deepcopy__"),
+    (keras.losses.Loss, "__reduce__"),
+    (keras.metrics.Metric, "__reduce__"),
+    (keras.optimizers.Optimizer, "__reduce__"),
+]
+
+
+def _import_scikeras():
+    """Import scikeras and leave Keras' classes as they were.
+
+    A user who has imported scikeras before us wanted what its import does: then
+    nothing is put back.
+    """
+    if "scikeras" in sys.modules:
+        import scikeras.wrappers
+
+        return scikeras
+    before = [(cls, name, vars(cls).get(name, _MISSING)) for cls, name in _REPLACED]
+    try:
+        import scikeras.wrappers
+    finally:
+        for cls, name, value in before:
+            if value is not _MISSING:
+                setattr(cls, name, value)
+            elif name in vars(cls):
+                delattr(cls, name)
+    return scikeras
+
+
+_scikeras = _import_scikeras()
+
+
+class _Adapter(_scikeras.wrappers.KerasClassifier):
+    def _check_model_param(self):
+        # scikeras takes functions and partials only, and a finished Keras model, which
+        # would go on training from fit to fit. CNNClassifier has checked the builder.
+        return self.model
+
+    def compiled_model(self, meta):
+        """Call the builder and compile what it returns, unless it did that itself."""
+        vars(self).update(meta)  # what a builder gets as `meta`
+        # scikeras' own seeding turns TensorFlow's op determinism on and off for the
+        # whole process; ours is around this call.
+        self._random_state = None
+        model = self._build_keras_model()
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                f"The builder model={self.model!r} returned {type(model).__name__}, "
+                "but expected a keras.Model."
+            )
+        if not model.built:
+            model.build((None, *meta["image_shape_"]))
+        self.model_ = model
+        try:
+            self._ensure_compiled_model()
+        finally:
+            del self.model_
+        return model
+
+
+def build_model(builder, meta, *, optimizer):
+    """Build and compile the network of one fit.
+
+    Parameters
+    ----------
+    builder : callable
+        Returns a `keras.Model`, compiled or not. It is passed those of ``meta`` and
+        ``compile_kwargs`` that its signature names.
+    meta : dict
+        What the data tell: ``image_shape_``, ``n_classes_``, ``classes_``, and under
+        the names that scikeras' builders know ``X_shape_``, ``X_dtype_``,
+        ``n_features_in_``, ``target_type_``, ``n_outputs_expected_``.
+    optimizer : keras.optimizers.Optimizer
+        For a network that is not compiled yet.
+
+    Returns
+    -------
+    keras.Model
+        Built and compiled.
+    """
+    adapter = _Adapter(
+        builder,
+        optimizer=optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return adapter.compiled_model(meta)
+
+
+def _loss_name(model):
+    loss = model.loss
+    name = loss if isinstance(loss, str) else getattr(loss, "name", None)
+    if name is None:
+        name = getattr(loss, "__name__", type(loss).__name__)
+    return str(name).lower()
+
+
+def check_network(model, image_shape, n_classes):
+    """Refuse a network that cannot tell `n_classes` classes of such images apart."""
+    taken = getattr(model, "input_shape", None)
+    fits = (
+        isinstance(taken, tuple)
+        and len(taken) == 4
+        and all(t in (None, s) for t, s in zip(taken[1:], image_shape, strict=True))
+    )
+    if not fits:
+        raise ValueError(
+            f"The network built by model= takes input of shape {taken}, but the images "
+            f"are {image_shape}: start it with keras.Input(meta['image_shape_']), "
+            "where `meta` is an argument of the builder."
+        )
+    given = getattr(model, "output_shape", None)
+    expected = [(None, n_classes)] + ([(None, 1)] if n_classes == 2 else [])
+    if given not in expected:
+        raise ValueError(
+            f"The network built by model= has outputs of shape {given}, but y has "
+            f"{n_classes} classes: end it with Dense(meta['n_classes_'], "
+            "activation='softmax'), where `meta` is an argument of the builder."
+        )
+
+
+def encode_target(model, codes, n_classes):
+    """Class numbers in the form that the network's loss expects.
+
+    scikeras decides this by a loss that the user has to name twice; here the compiled
+    network tells.
+    """
+    if model.output_shape[-1] == 1:
+        return codes.astype(np.float32).reshape(-1, 1)
+    if "sparse" in _loss_name(model):
+        return codes.astype(np.int32)
+    return np.eye(n_classes, dtype=np.float32)[codes]

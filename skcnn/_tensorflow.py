@@ -1,0 +1,81 @@
+"""The one place that imports TensorFlow and Keras: late, and without its chatter."""
+
+import contextlib
+import functools
+import os
+import re
+import sys
+import tempfile
+
+# TensorFlow's own switch for the start-up lines; whoever has set it gets all of them.
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# Lines of severity "info" in the two formats that TensorFlow 2.18 to 2.21 use, what
+# they continue with on the next line, and the headline that comes in front of them.
+_INFORMATION = re.compile(
+    rb"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
+    rb"|To enable the following instructions: "
+    rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written"
+)
+
+
+@contextlib.contextmanager
+def _without_information():
+    """Hold back the informational lines that C++ code writes to standard error.
+
+    Everything else arrives, in its order, when the block is left.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # the process has no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not _INFORMATION.match(line):
+                    os.write(2, line)
+
+
+@functools.cache
+def import_tensorflow():
+    """Import TensorFlow, without the informational lines of its start-up.
+
+    TensorFlow reports at import which processor extensions it uses, and since 2.19
+    its own switch does not silence that. Warnings and errors are printed as ever, and
+    with the environment variable ``TF_CPP_MIN_LOG_LEVEL`` set, to whatever value,
+    nothing is held back. No setting of TensorFlow or of the process is changed.
+
+    Returns
+    -------
+    module
+        ``tensorflow``.
+    """
+    quiet = _LEVEL not in os.environ and "tensorflow" not in sys.modules
+    with _without_information() if quiet else contextlib.nullcontext():
+        import tensorflow
+
+        keras_version = tensorflow.keras.__version__
+    if int(keras_version.split(".")[0]) < 3:  # TF_USE_LEGACY_KERAS is set
+        raise ImportError(
+            "skcnn needs Keras 3, but TensorFlow was told to use the legacy Keras "
+            f"{keras_version}. Unset the environment variable TF_USE_LEGACY_KERAS."
+        )
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "skcnn trains with TensorFlow, but Keras was told to use the backend "
+            f"{keras.backend.backend()!r}. Unset the environment variable "
+            "KERAS_BACKEND, or set it to 'tensorflow'."
+        )
+    return tensorflow

@@ -1,0 +1,393 @@
+"""All that happens between `fit` and weights, and between images and probabilities."""
+
+import itertools
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, stream
+
+# Images go to the device in pieces of this size: small enough that Ctrl-C is heard
+# within seconds and that no second copy of the data is ever held, large enough that
+# the call from Python costs nothing beside the arithmetic.
+_CHUNK_BYTES = 2**23
+# Images predicted in one call, times their pixels: bounds the memory of activations.
+_PREDICT_PIXELS = 2**20
+_PREDICT_ROWS = 1024
+
+
+class Images:
+    """Rows of an array seen as images, read piece by piece.
+
+    Holds the array as it is (a memory map, a read-only array, flattened rows) and
+    makes no copy but of the piece that is asked for.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, height, width, channels), (n, height, width) or (n, k)
+    shape : tuple (height, width, channels)
+        Shape of one image.
+    """
+
+    def __init__(self, array, shape):
+        self.array = array
+        self.shape = tuple(shape)
+        # One byte a value from the disk to the device; all else is float32 there.
+        self.dtype = np.uint8 if array.dtype == np.uint8 else np.float32
+
+    def __len__(self):
+        return len(self.array)
+
+    def take(self, rows):
+        """Images of these rows: a new array (len(rows), *shape), uint8 or float32."""
+        taken = np.asarray(self.array[rows])
+        return taken.reshape(len(taken), *self.shape).astype(self.dtype, copy=False)
+
+    @property
+    def nbytes_each(self):
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+class Batches:
+    """What a network is trained or judged on: images, encoded targets, weights."""
+
+    def __init__(self, images, target, weight, rows):
+        self.images = images
+        self.target = target
+        self.weight = weight
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def chunks(self, order, chunk_size):
+        """Pieces of at most `chunk_size` rows, in the order given."""
+        for start in range(0, len(order), chunk_size):
+            rows = self.rows[order[start : start + chunk_size]]
+            chunk = [self.images.take(rows), self.target[rows]]
+            if self.weight is not None:
+                chunk.append(self.weight[rows])
+            yield chunk
+
+
+class Trainer:
+    """Trains a compiled Keras network with batches cut on the device.
+
+    One compiled function runs all the steps of a piece of the data: there is no
+    Python between two batches. A step is Keras' own ``train_step``, so a network's
+    own step, loss and metrics mean what they mean in ``Model.fit``, and the same
+    batches give the same weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+    batch_size : int
+    weighted : bool
+        Whether steps get sample weights.
+    seed : int
+        Of the fit.
+    augment : dict, keras.Layer or None
+        Settings of :func:`~skcnn._augment.random_affine`, or a layer of the user's.
+    """
+
+    def __init__(self, model, *, batch_size, weighted, seed, augment=None):
+        self.model = model
+        self.batch_size = batch_size
+        self.weighted = weighted
+        self.seed = seed
+        self._augment = self._make_augment(augment)
+        self._run = {}
+
+    def _make_augment(self, augment):
+        if augment is None:
+            return None
+        if isinstance(augment, dict):
+            from ._augment import random_affine
+
+            return lambda images, seed: random_affine(images, seed, **augment)
+        # A copy: the user's layer keeps its state, and fits do not share it.
+        layer = type(augment).from_config(augment.get_config())
+        layer(np.zeros((1, *self.model.input_shape[1:]), np.float32), training=True)
+        reseed(layer.variables, stream(self.seed, AUGMENT))
+        return lambda images, seed: layer(images, training=True)
+
+    def _compiled(self, train, images, target):
+        """The function that runs the steps of one piece, traced once."""
+        if train in self._run:
+            return self._run[train]
+        import tensorflow as tf
+
+        model, batch_size, augment = self.model, self.batch_size, self._augment
+
+        def step(first, stop, x, y, weight, seed, index):
+            x = tf.cast(x[first:stop], tf.float32)
+            if train and augment is not None:
+                x = augment(x, tf.stack([seed, index]))
+            data = (x, y[first:stop])
+            if weight is not None:
+                data += (weight[first:stop],)
+            (model.train_step if train else model.test_step)(data)
+
+        def run(x, y, weight, seed, first_index):
+            n = tf.shape(x)[0]
+            n_steps = (n + batch_size - 1) // batch_size
+
+            def body(i):
+                first = i * batch_size
+                stop = tf.minimum(first + batch_size, n)
+                step(first, stop, x, y, weight, seed, first_index + i)
+                return (i + 1,)
+
+            # Batch after batch: steps read what the step before has written.
+            tf.while_loop(lambda i: i < n_steps, body, (0,), parallel_iterations=1)
+
+        signature = [
+            tf.TensorSpec((None, *images.shape), tf.as_dtype(images.dtype)),
+            tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype)),
+        ]
+        if self.weighted:
+            signature.append(tf.TensorSpec((None,), tf.float32))
+            function = run
+        else:
+
+            def function(x, y, seed, first_index):
+                run(x, y, None, seed, first_index)
+
+        signature += [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
+        self._run[train] = _traced(function, signature)
+        return self._run[train]
+
+    def _pass(self, train, data, order, seed, steps_each=None, on_chunk=None):
+        """One pass over `data`: the logs at its end."""
+        run = self._compiled(train, data.images, data.target)
+        each = max(1, _CHUNK_BYTES // (data.images.nbytes_each * self.batch_size))
+        each = min(each, steps_each) if steps_each else each
+        self.model.reset_metrics()
+        index = 0
+        for chunk in data.chunks(order, each * self.batch_size):
+            n_steps = -(-len(chunk[0]) // self.batch_size)
+            if on_chunk is not None:
+                on_chunk.begin(index)
+            run(*chunk, seed, index)
+            index += n_steps
+            if on_chunk is not None:
+                on_chunk.end(index - 1, self.logs)
+        return self.logs()
+
+    def logs(self):
+        """Loss and metrics of the pass so far, as floats."""
+        return {k: float(v) for k, v in self.model.get_metrics_result().items()}
+
+    def train_epoch(self, data, epoch, *, steps_each=None, on_chunk=None):
+        """Train on every row once, in an order that seed and epoch decide."""
+        rng = np.random.default_rng(stream(self.seed, SHUFFLE, epoch))
+        (seed,) = stream(self.seed, AUGMENT, epoch).generate_state(1)
+        order = rng.permutation(len(data))
+        return self._pass(True, data, order, int(seed >> 1), steps_each, on_chunk)
+
+    def evaluate(self, data):
+        """Loss and metrics on `data`, without training."""
+        return self._pass(False, data, np.arange(len(data)), 0)
+
+
+def _traced(function, signature):
+    """`function` as one graph.
+
+    Every fit has a network, and so graphs, of its own: traced here, once and on
+    purpose, they are not what TensorFlow's warning of frequent retracing means.
+    """
+    import tensorflow as tf
+
+    function = tf.function(function, input_signature=signature, autograph=False)
+    return function.get_concrete_function()
+
+
+def reseed_layers(model, seed):
+    """Decide the masks of a network's dropout layers, whatever built it."""
+    reseed(model.non_trainable_variables, stream(seed, LAYERS))
+
+
+class _BatchHooks:
+    """Calls the batch hooks of Keras callbacks around each piece of the data."""
+
+    def __init__(self, callbacks):
+        self.callbacks = callbacks
+
+    def begin(self, step):
+        self.callbacks.on_train_batch_begin(step)
+
+    def end(self, step, logs):
+        self.callbacks.on_train_batch_end(step, logs())
+
+
+def _wants_batches(callback):
+    """Whether a Keras callback has hooks that are called for each batch."""
+    import keras
+
+    names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin")
+    return any(
+        getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
+        for name in (*names, "on_batch_end")
+    )
+
+
+def train(
+    trainer,
+    data,
+    validation,
+    *,
+    epochs,
+    first_epoch=0,
+    callbacks=(),
+    patience=None,
+    verbose=0,
+    on_epoch_begin=lambda: None,
+    on_epoch_end=lambda: False,
+    history,
+):
+    """Train for some epochs.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    data, validation : Batches, Batches or None
+    epochs : int
+        How many, at most.
+    first_epoch : int
+        Epochs that the network was trained for before.
+    callbacks : sequence of keras.callbacks.Callback
+        Of this fit alone.
+    patience : int or None
+        Epochs without a lower validation loss before training stops and the weights
+        of the best epoch are restored; None: never.
+    verbose : int
+        As in ``Model.fit``: 0 silent, 1 progress bar, 2 one line for each epoch.
+    on_epoch_begin, on_epoch_end : callable
+        For scikit-learn's callbacks. `on_epoch_end` may return True to stop.
+    history : dict of str to list of float
+        Gets one value for each completed epoch: what was learned is known to the
+        caller even when training ends with an exception, by Ctrl-C for example.
+
+    Raises
+    ------
+    ValueError
+        When the loss is not finite, and no epoch before can be restored.
+    """
+    import keras
+
+    model = trainer.model
+    callbacks = list(callbacks)
+    if patience is not None:
+        best = keras.callbacks.EarlyStopping(
+            "val_loss", patience=patience, mode="min", restore_best_weights=True
+        )
+        callbacks.append(best)
+    # A callback with hooks for batches gets each batch, at the price of a call from
+    # Python for each; Keras' progress bar is content with the end of each piece.
+    steps_each = 1 if any(map(_wants_batches, callbacks)) else None
+    hooks = keras.callbacks.CallbackList(
+        callbacks,
+        add_progbar=verbose > 0,
+        model=model,
+        verbose=verbose,
+        epochs=first_epoch + epochs,
+        steps=-(-len(data) // trainer.batch_size),
+    )
+    on_chunk = _BatchHooks(hooks) if steps_each or verbose else None
+    model.stop_training = False
+    hooks.on_train_begin()
+    try:
+        for epoch in itertools.islice(itertools.count(first_epoch), epochs):
+            on_epoch_begin()
+            hooks.on_epoch_begin(epoch)
+            logs = trainer.train_epoch(
+                data, epoch, steps_each=steps_each, on_chunk=on_chunk
+            )
+            if validation is not None:
+                hooks.on_test_begin()
+                scores = trainer.evaluate(validation)
+                hooks.on_test_end(scores)
+                logs |= {f"val_{name}": value for name, value in scores.items()}
+            if not np.isfinite(logs["loss"]):
+                _diverged(epoch, logs["loss"], restored=patience and history)
+                break
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
+            hooks.on_epoch_end(epoch, logs)
+            if on_epoch_end() or model.stop_training:
+                break
+    finally:
+        # Restores the best epoch of early stopping, closes what callbacks hold open.
+        hooks.on_train_end()
+
+
+def _diverged(epoch, loss, *, restored):
+    message = (
+        f"Training diverged: the loss of epoch {epoch + 1} is {loss}. Lower "
+        "learning_rate, or bring the images to a common scale with normalize=True."
+    )
+    if not restored:
+        raise ValueError(message)
+    warnings.warn(
+        message + " The weights of the best epoch before are kept.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+
+
+def output_activation(model):
+    """What turns the outputs into probabilities, where the loss takes logits."""
+    config = getattr(model.loss, "get_config", dict)()
+    if not config.get("from_logits", getattr(model.loss, "from_logits", False)):
+        return None
+    return "sigmoid" if model.output_shape[-1] == 1 else "softmax"
+
+
+class Predictor:
+    """Outputs of a network for any number of images, in batches of constant sizes.
+
+    A batch is filled up to the next power of two: the same kernels run whatever the
+    number of images, and an image's outputs hardly depend on its company.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled: where its loss takes logits, softmax or sigmoid is applied.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._forward = {}
+
+    def _compiled(self, images):
+        import tensorflow as tf
+
+        model = self.model
+        activation = output_activation(model)
+
+        def forward(x):
+            outputs = tf.cast(model(tf.cast(x, tf.float32), training=False), tf.float32)
+            return getattr(tf.nn, activation)(outputs) if activation else outputs
+
+        spec = tf.TensorSpec((None, *images.shape), tf.as_dtype(images.dtype))
+        return _traced(forward, [spec])
+
+    def __call__(self, images):
+        """Outputs for all `images`: an array (n, n_outputs) of float32."""
+        forward = self._forward.get(images.dtype)
+        if forward is None:
+            forward = self._forward[images.dtype] = self._compiled(images)
+        height, width, _ = images.shape
+        size = max(1, min(_PREDICT_ROWS, _PREDICT_PIXELS // (height * width)))
+        size = 2 ** (size.bit_length() - 1)
+        outputs = []
+        for start in range(0, len(images), size):
+            x = images.take(slice(start, start + size))
+            n = len(x)
+            padding = 2 ** (n - 1).bit_length() - n
+            if padding:
+                x = np.pad(x, [(0, padding)] + [(0, 0)] * 3)
+            outputs.append(forward(x).numpy()[:n])
+        return np.concatenate(outputs)
