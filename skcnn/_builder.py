@@ -55,28 +55,23 @@ def build_cnn(
         Keras dtype policy of every layer but the last, whose probabilities are
         always float32.
     seed : numpy.random.SeedSequence
-        Decides the initial weights and the dropout masks. Each layer gets a seed of
-        its own, so that nothing is drawn from a global generator.
+        Decides the initial weights. Each layer gets a seed of its own, so that nothing
+        is drawn from a global generator.
 
     Returns
     -------
     keras.Model
         Not compiled.
     """
-    from keras import Model, initializers, layers, regularizers
-    from keras import Input as KerasInput
-
-    def next_seed():
-        # Keras' stateless generators on the CPU take signed 32-bit seeds.
-        (child,) = seed.spawn(1)
-        return int(child.generate_state(1)[0] >> 1)
+    from keras import Input, Model, initializers, layers, regularizers
 
     def initializer():
-        return initializers.GlorotUniform(seed=next_seed())
+        (child,) = seed.spawn(1)
+        return initializers.GlorotUniform(seed=int(child.generate_state(1)[0] >> 1))
 
     # Explicit names: Keras' automatic ones count upwards in the process, and the same
     # fit should give the same network wherever it runs.
-    inputs = KerasInput(meta["image_shape_"], name="images")
+    inputs = Input(meta["image_shape_"], name="images")
     x = inputs
     if normalize:
         x = layers.BatchNormalization(dtype=dtype, name="normalize")(x)
@@ -100,9 +95,8 @@ def build_cnn(
             x = layers.MaxPooling2D(pool, dtype=dtype, name=f"pool_{block}")(x)
         rate = last_dropout if last else dropout
         if rate:
-            x = layers.Dropout(
-                rate, seed=next_seed(), dtype=dtype, name=f"dropout_{block}"
-            )(x)
+            # Any seed: fit decides the masks, of this network and of a user's.
+            x = layers.Dropout(rate, seed=0, dtype=dtype, name=f"dropout_{block}")(x)
     x = layers.Flatten(dtype=dtype, name="flatten")(x)
     for index, units in enumerate(as_units(dense_units), start=1):
         x = layers.Dense(

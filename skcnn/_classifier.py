@@ -8,9 +8,14 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import (
@@ -48,7 +53,204 @@ _NETWORK = (
 
 
 class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """TODO"""
+    """Convolutional neural network for images, as a scikit-learn classifier.
+
+    The built-in network is blocks of ``Conv2D(relu) -> MaxPooling2D -> Dropout``,
+    then ``Flatten -> Dense(relu) -> Dense(softmax)``, with batch normalization of the
+    input in front. It is trained on sparse categorical cross-entropy. Images go in as
+    they are stored, uint8 from 0 to 255 for example, without scaling.
+
+    All parameters can be searched, with :class:`~sklearn.model_selection.GridSearchCV`
+    and its like, those of a network builder of your own among them.
+
+    Parameters
+    ----------
+    model : callable, default=None
+        Builds another network than the built-in one: a function that returns a new
+        `keras.Model`, compiled or not. It takes images ``(n, height, width,
+        channels)`` and ends with one softmax output for each class, or with a single
+        sigmoid for two classes; logits do as well if the compiled loss says
+        ``from_logits=True``. An argument named ``meta`` gets a dict of what the data
+        tell: ``image_shape_``, ``n_classes_``, ``classes_``; one named
+        ``compile_kwargs`` gets `optimizer`, loss and metrics for
+        ``network.compile(**compile_kwargs)``. Any other argument ``<name>`` is a
+        parameter of this estimator named ``model__<name>``: see :meth:`set_params`.
+        The parameters `filters` to `normalize` are those of the built-in network and
+        cannot be set beside `model`.
+
+    filters : array-like of int, default=(32, 64, 128, 256, 512)
+        Number of filters of the convolution in each block. An axis of the image that
+        has shrunk to one pixel is not pooled any further, so small images do with
+        many blocks.
+
+    last_filters : int, default=None
+        Replaces the last entry of `filters`, to tune it by itself.
+
+    kernel_size : int, default=3
+        Height and width of the convolutions, in pixels.
+
+    stem_strides : int, default=1
+        Strides of the first convolution, in pixels: above 1 makes the network coarser
+        and faster.
+
+    width_factor : float, default=1
+        Multiplies all `filters`, rounded, to at least one.
+
+    dense_units : int, array-like of int or None, default=256
+        Units of the dense layers between the convolutions and the output.
+
+    dropout : float, default=0.3
+        Rate of dropout after each block but the last, in [0, 1).
+
+    last_dropout : float, default=0.4
+        Rate of dropout after the last block, in [0, 1).
+
+    l2 : float, default=1e-4
+        Factor of the L2 penalty on the kernels of all convolutions but the first.
+
+    normalize : bool, default=True
+        Whether the input is normalized by batch statistics, channel by channel.
+
+    image_shape : tuple of int, default=None
+        Shape ``(height, width)`` or ``(height, width, channels)`` of one image when
+        `X` has flattened rows, as scalers, PCA, SMOTE or
+        :class:`~sklearn.ensemble.BaggingClassifier` need them. One entry may be -1, as
+        in :func:`numpy.reshape`: ``(1, -1, 1)`` takes any row as an image of one
+        pixel's height.
+
+    augment : bool, dict or keras.Layer, default=False
+        Random changes of the images in training, and in training only. True stands
+        for ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: each image is
+        mirrored with probability one half, turned by up to 0.1 of a full turn, and
+        zoomed by up to 10 %, in or out; what comes from beyond the border is
+        reflected. A dict has some of these keys; `flip` may also be ``"vertical"`` or
+        ``"horizontal_and_vertical"``. A layer, or a `keras.Sequential` of layers, is
+        copied for each fit.
+
+    optimizer : str, callable or keras.Optimizer, default="adam"
+        Name of a Keras optimizer, a class or function that is called with
+        ``learning_rate``, such as ``functools.partial(keras.optimizers.SGD,
+        momentum=0.9)``, or an optimizer, which is copied for each fit and has a
+        learning rate of its own.
+
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, \
+            default=1e-3
+        Learning rate, or a schedule over training steps: ``optimizer="sgd"`` with
+        ``CosineDecay(0.1, decay_steps)`` is gradient descent with annealing.
+
+    batch_size : int, default=16
+        Images in one step of training.
+
+    epochs : int, default=30
+        Passes over the training images. Can be the `resource` of
+        :class:`~sklearn.model_selection.HalvingGridSearchCV`.
+
+    precision : {"float32", "bfloat16"}, default="float32"
+        ``"bfloat16"`` computes in 16 bits, with weights and probabilities in 32:
+        faster on processors that have it.
+
+    class_weight : dict or "balanced", default=None
+        Weights of the classes in the loss, multiplied with `sample_weight`;
+        ``"balanced"`` weights inversely to how often a class stands in the `y` of each
+        fit. See :func:`sklearn.utils.class_weight.compute_class_weight`.
+
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on from the weights and the optimizer state of the
+        last one. Two fits of 5 epochs give bit for bit what one of 10 gives.
+
+    validation_fraction : float, default=None
+        Share of the images passed to :meth:`fit` that is held out, stratified by
+        class, to report loss and accuracy on after each epoch. None holds out none.
+
+    early_stopping : bool, default=False
+        Whether to stop when the loss on the held-out images has not fallen for
+        `patience` epochs, and to go back to the weights of the best epoch. Needs
+        `validation_fraction`.
+
+    patience : int, default=5
+        See `early_stopping`.
+
+    callbacks : list of keras.callbacks.Callback, default=None
+        Keras callbacks; each fit gets copies. One with hooks for batches makes
+        training of a small network slower. scikit-learn's own callbacks are set with
+        `set_callbacks` (scikit-learn 1.9 and newer).
+
+    memory : None, default=None
+        Reserved for keeping finished fits; only None is accepted so far.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the initial weights, shuffling, dropout, augmentation and the inner
+        split. With the same int, on the same machine with the same number of threads,
+        a fit on the CPU gives the same weights to the bit, whatever was done before
+        in the process.
+
+    verbose : int, default=0
+        0 is silent, 1 shows a progress bar for each epoch, 2 prints a line for each.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+
+    model_ : keras.Model
+        The trained network.
+
+    history_ : dict of str to list of float
+        For each epoch ``"loss"``, with the L2 penalty, and ``"accuracy"``, as averages
+        over the epoch while it was trained; with `validation_fraction` also
+        ``"val_loss"`` and ``"val_accuracy"``, at the end of the epoch.
+
+    n_epochs_ : int
+        Epochs trained: the length of the lists in `history_`.
+
+    image_shape_ : tuple of int
+        Height, width and channels of an image.
+
+    n_features_in_ : int
+        Values in an image: height x width x channels.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, when `X` was a data frame of flattened rows.
+
+    See Also
+    --------
+    underfitting_cnn, overfitting_cnn, optimized_cnn : Settings to compare with.
+    sklearn.neural_network.MLPClassifier : Fully connected network.
+
+    Notes
+    -----
+    `X` of uint8 stays uint8 until a batch is on the device, and a memory map is read
+    piece by piece, so that images can be larger than memory.
+
+    A step of training is that of ``keras.Model.fit``, and the same batches give the
+    same weights; there is no Python between two batches.
+
+    Ctrl-C during :meth:`fit` ends training with a `KeyboardInterrupt`; when an epoch
+    or more was completed, what was learned is kept, and :meth:`predict` works.
+
+    References
+    ----------
+    - Keras `Model training APIs <https://keras.io/api/models/model_training_apis/>`_
+    - `Developing scikit-learn estimators
+      <https://scikit-learn.org/stable/developers/develop.html>`_
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skcnn import CNNClassifier
+    >>> from skcnn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X.shape, X.dtype
+    ((1797, 8, 8, 1), dtype('uint8'))
+    >>> X_train, X_test, y_train, y_test = train_test_split(
+    ...     X, y, stratify=y, random_state=0
+    ... )
+    >>> cnn = CNNClassifier(filters=(16, 32), epochs=8, random_state=0)
+    >>> cnn.fit(X_train, y_train).score(X_test, y_test) > 0.95
+    True
+    >>> cnn.predict_proba(X_test).shape
+    (450, 10)
+    """
 
     _parameter_constraints = {
         "model": [callable, None],
@@ -294,6 +496,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "y.argmax(axis=1)."
             )
         y = column_or_1d(y, warn=True)
+        assert_all_finite(y, estimator_name=type(self).__name__, input_name="y")
         check_consistent_length(X, y)
         check_classification_targets(y)
         return X, y
@@ -314,7 +517,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 )
         if self.class_weight is not None:
             balance = compute_sample_weight(self.class_weight, y)
-            sample_weight = balance if sample_weight is None else sample_weight * balance
+            sample_weight = balance * (1 if sample_weight is None else sample_weight)
         return None if sample_weight is None else sample_weight.astype(np.float32)
 
     def _split(self, rows, codes, seed):
@@ -562,7 +765,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
         def data(rows):
-            return None if rows is None else _train.Batches(images, target, weight, rows)
+            return _train.Batches(images, target, weight, rows)
 
         def learned():
             return {
@@ -599,7 +802,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             _train.train(
                 trainer,
                 data(rows),
-                data(validation_rows),
+                None if validation_rows is None else data(validation_rows),
                 epochs=epochs,
                 first_epoch=first_epoch,
                 callbacks=_params.copy_callbacks(self.callbacks),
@@ -728,4 +931,3 @@ def _image_shape(X, requested):
             f"{known}{' times a whole number' if -1 in requested else ''} of them."
         )
     return shape
-

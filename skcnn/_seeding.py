@@ -52,15 +52,16 @@ def seeded_build(sequence, dtype_policy):
     from keras import config
 
     with _lock:
-        python_state, numpy_state = random.getstate(), np.random.get_state()
+        python_state = random.getstate()
+        numpy_state = np.random.get_state()  # noqa: NPY002, builders draw from it
         policy = config.dtype_policy()
         try:
             python_seed, numpy_seed = sequence.generate_state(2)
             random.seed(int(python_seed))
-            np.random.seed(int(numpy_seed))
+            np.random.seed(int(numpy_seed))  # noqa: NPY002
             config.set_dtype_policy(dtype_policy)
             yield
         finally:
             config.set_dtype_policy(policy)
             random.setstate(python_state)
-            np.random.set_state(numpy_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002

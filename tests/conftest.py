@@ -1,0 +1,42 @@
+import functools
+import os
+
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch
+
+# Figures are drawn without a screen, in joblib's worker processes too.
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """600 real images (8 x 8, uint8), read-only; what tests train and score on."""
+    X, y = load_digits(return_X_y=True)
+    images = X[:600].astype("uint8").reshape(-1, 8, 8, 1)
+    images.flags.writeable = y.flags.writeable = False
+    return Bunch(images=images, target=y[:600], rows=images.reshape(600, -1))
+
+
+@pytest.fixture(scope="session")
+def fast_cnn():
+    """A classifier that learns the digits (to about 0.9) in a second, traced."""
+    from skcnn import CNNClassifier
+
+    return functools.partial(
+        CNNClassifier,
+        filters=(8, 16),
+        dense_units=32,
+        dropout=0.0,
+        last_dropout=0.0,
+        learning_rate=1e-2,
+        batch_size=64,
+        epochs=5,
+        random_state=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def fitted(digits, fast_cnn):
+    """Fitted once for all tests that only read it: copy it before changing it."""
+    return fast_cnn().fit(digits.images, digits.target)
