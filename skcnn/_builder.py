@@ -76,6 +76,8 @@ def build_cnn(
     if normalize:
         x = layers.BatchNormalization(dtype=dtype, name="normalize")(x)
     widths = scaled_filters(filters, last_filters, width_factor)
+    # Keras takes no numbers of NumPy, as candidates of a search often are.
+    kernel_size, stem_strides, l2 = int(kernel_size), int(stem_strides), float(l2)
     for block, width in enumerate(widths, start=1):
         first, last = block == 1, block == len(widths)
         x = layers.Conv2D(
@@ -100,7 +102,7 @@ def build_cnn(
     x = layers.Flatten(dtype=dtype, name="flatten")(x)
     for index, units in enumerate(as_units(dense_units), start=1):
         x = layers.Dense(
-            units,
+            int(units),
             activation="relu",
             kernel_initializer=initializer(),
             dtype=dtype,

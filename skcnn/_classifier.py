@@ -453,6 +453,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Sets, or compares with, `n_features_in_`, `feature_names_in_` and
         `image_shape_`.
         """
+        if isinstance(X, (list, tuple)):
+            X = _params.stack_images(X)
         ndim = getattr(X, "ndim", None)
         if ndim is None or ndim <= 2:
             # Rows: scikit-learn's own checks, names of columns among them.

@@ -41,6 +41,17 @@ def check_image_shape(image_shape):
     return (*map(int, shape), 1)[:3]
 
 
+def stack_images(images):
+    """One array of a list of images."""
+    try:
+        return np.asarray(images)
+    except ValueError as error:  # ragged
+        raise ValueError(
+            "X is a list of images that differ in shape, but expected images of one "
+            "shape: resize them, as load_image_folder does with image_size."
+        ) from error
+
+
 def make_optimizer(optimizer, learning_rate):
     """A new Keras optimizer for one fit.
 

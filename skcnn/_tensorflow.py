@@ -9,18 +9,24 @@ import tempfile
 
 # TensorFlow's own switch for the start-up lines; whoever has set it gets all of them.
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines of severity "info" in the two formats that TensorFlow 2.18 to 2.21 use, what
-# they continue with on the next line, and the headline that comes in front of them.
-_INFORMATION = re.compile(
+# What is no news to the user: lines of severity "info", in the two formats that
+# TensorFlow 2.18 to 2.21 use, what they continue with on the next line, and the
+# headline in front of them; and two lines of severity "error" that every machine
+# without an NVIDIA driver gets: that the driver's library cannot be loaded (303), and,
+# of TensorFlow 2.17 to 2.19, that plugins register twice
+# (https://github.com/tensorflow/tensorflow/issues/62075).
+_NO_NEWS = re.compile(
     rb"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
     rb"|To enable the following instructions: "
     rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written"
+    rb"|.* failed call to cuInit: .* \(303\)"
+    rb"|.* Unable to register cu(FFT|DNN|BLAS) factory: .* already been registered"
 )
 
 
 @contextlib.contextmanager
-def _without_information():
-    """Hold back the informational lines that C++ code writes to standard error.
+def _without_start_up_lines():
+    """Hold back the lines of `_NO_NEWS` that C++ code writes to standard error.
 
     Everything else arrives, in its order, when the block is left.
     """
@@ -42,7 +48,7 @@ def _without_information():
             os.close(stderr)
             held.seek(0)
             for line in held:
-                if not _INFORMATION.match(line):
+                if not _NO_NEWS.match(line):
                     os.write(2, line)
 
 
@@ -50,10 +56,11 @@ def _without_information():
 def import_tensorflow():
     """Import TensorFlow, without the informational lines of its start-up.
 
-    TensorFlow reports at import which processor extensions it uses, and since 2.19
-    its own switch does not silence that. Warnings and errors are printed as ever, and
-    with the environment variable ``TF_CPP_MIN_LOG_LEVEL`` set, to whatever value,
-    nothing is held back. No setting of TensorFlow or of the process is changed.
+    TensorFlow reports at import which processor extensions it uses, and at the first
+    operation that there is no GPU; since 2.19 its own switch does not silence that.
+    All else is printed as ever, and with the environment variable
+    ``TF_CPP_MIN_LOG_LEVEL`` set, to whatever value, nothing is held back. No setting
+    of TensorFlow or of the process is changed.
 
     Returns
     -------
@@ -61,9 +68,11 @@ def import_tensorflow():
         ``tensorflow``.
     """
     quiet = _LEVEL not in os.environ and "tensorflow" not in sys.modules
-    with _without_information() if quiet else contextlib.nullcontext():
+    with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
 
+        if quiet:  # asks the driver; allocates nothing and fixes no setting
+            tensorflow.config.list_physical_devices()
         keras_version = tensorflow.keras.__version__
     if int(keras_version.split(".")[0]) < 3:  # TF_USE_LEGACY_KERAS is set
         raise ImportError(

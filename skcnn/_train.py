@@ -124,7 +124,8 @@ class Trainer:
         def step(first, stop, x, y, weight, seed, index):
             x = tf.cast(x[first:stop], tf.float32)
             if train and augment is not None:
-                x = augment(x, tf.stack([seed, index]))
+                # Layers of older Keras need the shape that the resampling loses.
+                x = tf.ensure_shape(augment(x, tf.stack([seed, index])), x.shape)
             data = (x, y[first:stop])
             if weight is not None:
                 data += (weight[first:stop],)

@@ -1,6 +1,7 @@
 import functools
 import os
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
@@ -40,3 +41,38 @@ def fast_cnn():
 def fitted(digits, fast_cnn):
     """Fitted once for all tests that only read it: copy it before changing it."""
     return fast_cnn().fit(digits.images, digits.target)
+
+
+@pytest.fixture(scope="session")
+def few(digits):
+    """160 real images of four classes in random order, read-only."""
+    rows = np.flatnonzero(digits.target < 4)[:160]
+    images, target, rows = digits.images[rows], digits.target[rows], digits.rows[rows]
+    images.flags.writeable = target.flags.writeable = rows.flags.writeable = False
+    return Bunch(images=images, target=target, rows=rows)
+
+
+@pytest.fixture(scope="session")
+def tiny_cnn():
+    """A classifier that learns `few` (to about 0.95) in half a second."""
+    from skcnn import CNNClassifier
+
+    return functools.partial(
+        CNNClassifier,
+        filters=(8,),
+        dense_units=None,
+        dropout=0.0,
+        last_dropout=0.0,
+        l2=0.0,
+        normalize=False,
+        learning_rate=1e-2,
+        batch_size=32,
+        epochs=5,
+        random_state=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def fitted_tiny(few, tiny_cnn):
+    """Fitted once for all tests that only read it: copy it before changing it."""
+    return tiny_cnn().fit(few.images, few.target)
