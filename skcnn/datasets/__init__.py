@@ -1,0 +1,8 @@
+"""Images as arrays: from folders, from tf.data, embedded, or generated."""
+
+from ._digits import load_digits
+from ._folder import load_image_folder
+from ._scenes import make_scenes
+from ._tf_data import from_dataset
+
+__all__ = ["from_dataset", "load_digits", "load_image_folder", "make_scenes"]

@@ -1,0 +1,163 @@
+"""load_digits and make_scenes, and the package as a whole."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn import datasets as sklearn_datasets
+from sklearn.ensemble import RandomForestClassifier
+
+import skcnn.datasets
+from skcnn.datasets import load_digits, make_scenes
+
+CLASSES = ["buildings", "forest", "glacier", "mountain", "sea"]
+
+
+def test_public_names():
+    assert skcnn.datasets.__all__ == sorted(
+        ["load_image_folder", "from_dataset", "load_digits", "make_scenes"]
+    )
+
+
+def test_modules_need_no_heavy_package():
+    # The modules alone, whatever skcnn/__init__ imports.
+    code = f"""
+import importlib.util, sys
+for package in ("tensorflow", "keras", "scikeras", "matplotlib"):
+    sys.modules[package] = None  # any import of it fails
+spec = importlib.util.spec_from_file_location(
+    "alone", {skcnn.datasets.__file__!r},
+    submodule_search_locations={list(skcnn.datasets.__path__)!r},
+)
+alone = sys.modules["alone"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(alone)
+assert alone.make_scenes(5).images.shape == (5, 32, 32, 3)
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+# Digits
+
+
+def test_digits_are_those_of_sklearn():
+    digits, expected = load_digits(), sklearn_datasets.load_digits()
+    assert digits.images.shape == (1797, 8, 8, 1)
+    assert digits.images.dtype == np.uint8
+    assert (digits.images.min(), digits.images.max()) == (0, 255)
+    counts = np.rint(digits.images[..., 0] * (16 / 255))
+    np.testing.assert_array_equal(counts, expected.images)
+    np.testing.assert_array_equal(digits.target, expected.target)
+    assert digits.target.dtype == np.intp
+    assert digits.target_names.tolist() == list("0123456789")
+    assert "255 / 16" in digits.DESCR
+    images, target = load_digits(return_X_y=True)
+    np.testing.assert_array_equal(images, digits.images)
+    np.testing.assert_array_equal(target, digits.target)
+
+
+# Scenes
+
+
+def test_scenes_bunch():
+    scenes = make_scenes(52, image_size=20, random_state=0)
+    assert scenes.images.shape == (52, 20, 20, 3)
+    assert scenes.images.dtype == np.uint8
+    assert scenes.target.shape == (52,)
+    assert scenes.target.dtype == np.intp
+    assert scenes.target_names.tolist() == CLASSES
+    assert "20 x 20" in scenes.DESCR
+    images, target = make_scenes(52, image_size=20, random_state=0, return_X_y=True)
+    np.testing.assert_array_equal(images, scenes.images)
+    np.testing.assert_array_equal(target, scenes.target)
+
+
+def test_scenes_are_balanced_from_the_start():
+    target = make_scenes(103, random_state=0).target
+    for n in (5, 50, 100):
+        assert np.bincount(target[:n]).tolist() == [n // 5] * 5
+    assert np.ptp(np.bincount(target)) == 1
+
+
+def test_scenes_random_state():
+    a, b = make_scenes(20, random_state=3), make_scenes(20, random_state=3)
+    np.testing.assert_array_equal(a.images, b.images)
+    c = make_scenes(20, random_state=4)
+    assert not np.array_equal(a.images, c.images)
+    rng = np.random.RandomState(3)
+    np.testing.assert_array_equal(make_scenes(20, random_state=rng).images, a.images)
+    assert not np.array_equal(make_scenes(20, random_state=rng).images, a.images)
+    assert not np.array_equal(make_scenes(9).images, make_scenes(9).images)
+
+
+def test_a_scene_does_not_depend_on_how_many_there_are():
+    few, many = make_scenes(7, random_state=0), make_scenes(31, random_state=0)
+    np.testing.assert_array_equal(few.images, many.images[:7])
+    np.testing.assert_array_equal(few.target, many.target[:7])
+
+
+def test_scenes_ordered_by_class():
+    mixed = make_scenes(23, random_state=0)
+    ordered = make_scenes(23, random_state=0, shuffle=False)
+    assert np.all(np.diff(ordered.target) >= 0)
+    assert np.any(np.diff(mixed.target) < 0)
+    order = np.argsort(mixed.target, kind="stable")
+    np.testing.assert_array_equal(ordered.images, mixed.images[order])
+
+
+def test_scenes_of_another_size_are_the_same_scenes():
+    small = make_scenes(40, image_size=16, noise=0, random_state=0).images
+    large = make_scenes(40, image_size=64, noise=0, random_state=0).images
+    shrunk = large.reshape(40, 16, 4, 16, 4, 3).mean(axis=(2, 4))
+    distance = np.abs(small[:, None] - shrunk[None]).mean(axis=(2, 3, 4))
+    np.testing.assert_array_equal(distance.argmin(axis=1), np.arange(40))
+    assert np.diag(distance).mean() < 8
+
+
+def test_scenes_noise():
+    clean = make_scenes(40, noise=0, random_state=0).images.astype(int)
+    noisy = make_scenes(40, noise=0.1, random_state=0).images.astype(int)
+    # Where clipping to 0..255 takes no part of it
+    middle = (clean > 80) & (clean < 175)
+    assert np.std((noisy - clean)[middle]) == pytest.approx(25.5, rel=0.03)
+
+
+def test_scenes_flip_y():
+    true = make_scenes(1000, image_size=8, random_state=0)
+    flipped = make_scenes(1000, image_size=8, random_state=0, flip_y=0.5)
+    np.testing.assert_array_equal(flipped.images, true.images)
+    # A fifth of the random labels hit the truth: 0.4 differ. Six standard deviations.
+    changed = np.mean(flipped.target != true.target)
+    assert abs(changed - 0.4) < 6 * np.sqrt(0.4 * 0.6 / 1000)
+
+
+def test_no_two_scenes_are_alike():
+    images = make_scenes(200, random_state=0).images
+    assert len(np.unique(images.reshape(200, -1), axis=0)) == 200
+
+
+def test_scenes_can_be_learned_but_not_easily():
+    images, target = make_scenes(900, image_size=16, random_state=0, return_X_y=True)
+    rows = images.reshape(900, -1)
+    forest = RandomForestClassifier(100, random_state=0).fit(rows[:600], target[:600])
+    accuracy = forest.score(rows[600:], target[600:])
+    assert 0.4 < accuracy < 0.9
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({"n_samples": 0}, ValueError, "n_samples=0.*at least 1"),
+        ({"n_samples": 5.0}, TypeError, "n_samples=5.0 of type float"),
+        ({"image_size": 7}, ValueError, "image_size=7.*at least 8"),
+        ({"image_size": (32, 32)}, TypeError, r"image_size=\(32, 32\) of type tuple"),
+        ({"noise": -0.1}, ValueError, "noise=-0.1.*from 0 to 1"),
+        ({"noise": "a"}, TypeError, "noise='a' of type str"),
+        ({"flip_y": 2}, ValueError, "flip_y=2.*from 0 to 1"),
+        ({"flip_y": np.nan}, ValueError, "flip_y=nan"),
+        ({"random_state": "x"}, ValueError, "'x' cannot be used to seed"),
+    ],
+)
+def test_scenes_bad_arguments(kwargs, error, match):
+    with pytest.raises(error, match=match):
+        make_scenes(**kwargs)

@@ -1,0 +1,241 @@
+"""from_dataset: a tf.data.Dataset to arrays in one pass."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from skcnn.datasets import from_dataset, load_image_folder
+
+
+@pytest.fixture(scope="module")
+def tf():
+    return pytest.importorskip("tensorflow")
+
+
+def coded(n=60, dtype=np.uint8, channels=(3,)):
+    """Images whose pixels all hold their number; the label is that modulo 5."""
+    number = np.arange(n)
+    images = np.empty((n, 4, 6, *channels), dtype)
+    images[:] = number.reshape(-1, *[1] * (images.ndim - 1))
+    return images, number % 5
+
+
+def number_of(images):
+    return images.reshape(len(images), -1)[:, 0].astype(int)
+
+
+def test_two_passes_come_apart_and_one_does_not(tf):
+    # How the notebook loaded its data, and lost its grid search to it.
+    ds = tf.data.Dataset.from_tensor_slices(coded()).shuffle(60, seed=0).batch(16)
+    images = np.concatenate([image for image, _ in ds.as_numpy_iterator()])
+    labels = np.concatenate([label for _, label in ds.as_numpy_iterator()])
+    agreement = np.mean(number_of(images) % 5 == labels)
+    assert agreement < 0.5
+
+    data = from_dataset(ds)
+    np.testing.assert_array_equal(number_of(data.images) % 5, data.target)
+    assert sorted(number_of(data.images)) == list(range(60))
+
+
+def test_one_pass(tf):
+    passes = []
+
+    def generate():
+        passes.append(1)
+        yield from zip(*coded(), strict=True)
+
+    signature = (tf.TensorSpec((4, 6, 3), tf.uint8), tf.TensorSpec((), tf.int64))
+    ds = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    images, target = from_dataset(ds, return_X_y=True)
+    assert passes == [1]
+    np.testing.assert_array_equal(images, coded()[0])
+    np.testing.assert_array_equal(target, coded()[1])
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("batch", [None, 1, 7, 60, 100])
+@pytest.mark.parametrize("drop_remainder", [False, True])
+def test_batched_or_not(tf, channels, one_hot, batch, drop_remainder):
+    images, target = coded(channels=channels)
+    label = np.eye(5, dtype=np.float32)[target] if one_hot else target
+    ds = tf.data.Dataset.from_tensor_slices((images, label))
+    n = 60
+    if batch is not None:
+        ds = ds.batch(batch, drop_remainder=drop_remainder)
+        n = 60 - 60 % batch if drop_remainder else 60
+    if n == 0:
+        with pytest.raises(ValueError, match="Got an empty dataset"):
+            from_dataset(ds)
+        return
+    data = from_dataset(ds)
+    np.testing.assert_array_equal(data.images, images[:n])
+    np.testing.assert_array_equal(data.target, target[:n])
+    assert data.images.dtype == np.uint8
+    assert data.target.dtype == np.intp
+    assert "class_names" not in data
+    assert "target_names" not in data
+
+
+def test_shape_that_the_dataset_does_not_know(tf):
+    images, target = coded()
+    ds = tf.data.Dataset.from_tensor_slices((images, target)).batch(8)
+    ds = ds.map(
+        lambda x, y: tf.numpy_function(lambda a, b: (a, b), [x, y], (x.dtype, y.dtype))
+    )
+    assert ds.element_spec[0].shape.rank is None
+    np.testing.assert_array_equal(from_dataset(ds).images, images)
+
+
+def test_batches_of_several_sizes(tf):
+    images, target = coded()
+    ds = tf.data.Dataset.from_tensor_slices((images, target))
+    ds = ds.take(3).batch(3).concatenate(ds.skip(3).batch(20))
+    data = from_dataset(ds)
+    np.testing.assert_array_equal(data.images, images)
+    np.testing.assert_array_equal(data.target, target)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int32", "bool", "bfloat16"])
+def test_whole_numbers_become_uint8(tf, dtype):
+    images, target = coded(n=2)
+    ds = tf.data.Dataset.from_tensor_slices((images, target))
+    ds = ds.map(lambda x, y: (tf.cast(x, dtype), y))
+    data = from_dataset(ds)
+    assert data.images.dtype == np.uint8
+    np.testing.assert_array_equal(data.images, images)
+
+
+@pytest.mark.parametrize("odd", [0.5, -1.0, 256.0, np.nan, np.inf])
+@pytest.mark.parametrize("where", [0, 30, 59])
+def test_other_numbers_are_kept(tf, odd, where):
+    images, target = coded(dtype=np.float32)
+    images[where, 0, 0, 0] = odd
+    data = from_dataset(tf.data.Dataset.from_tensor_slices((images, target)).batch(7))
+    assert data.images.dtype == np.float32
+    np.testing.assert_array_equal(data.images, images)
+
+
+def test_string_labels(tf):
+    images, target = coded()
+    names = np.array(["häuser", "wald", "eis", "berg", "meer"])[target]
+    ds = tf.data.Dataset.from_tensor_slices((images, names)).batch(7)
+    data = from_dataset(ds)
+    assert data.target.dtype.kind == "U"
+    np.testing.assert_array_equal(data.target, names)
+
+
+@pytest.mark.parametrize("label_mode", ["int", "categorical", "binary"])
+def test_image_dataset_from_directory(tf, tmp_path, label_mode):
+    from PIL import Image
+
+    names = ["ant", "bee"] if label_mode == "binary" else ["ant", "bee", "cat"]
+    for code, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        for i in range(7):
+            pixels = np.full((6, 6, 3), 10 * code + i, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    ds = tf.keras.utils.image_dataset_from_directory(
+        tmp_path,
+        image_size=(6, 6),
+        batch_size=4,
+        label_mode=label_mode,
+        seed=0,
+        verbose=False,
+    )
+    data = from_dataset(ds)
+    assert data.target_names.tolist() == names
+    np.testing.assert_array_equal(number_of(data.images) // 10, data.target)
+    # The same images as loaded from the folder, in another order.
+    folder = load_image_folder(tmp_path)
+    order = np.argsort(number_of(data.images))
+    np.testing.assert_array_equal(data.images[order], folder.images)
+    np.testing.assert_array_equal(data.target[order], folder.target)
+
+
+def test_no_second_copy(tf):
+    images = np.zeros((400, 64, 64, 3), np.float32)
+    ds = tf.data.Dataset.from_tensor_slices((images, np.zeros(400, int))).batch(8)
+    tracemalloc.start()
+    try:
+        data = from_dataset(ds)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.3 * data.images.nbytes
+
+
+# Errors
+
+
+@pytest.mark.parametrize("ds", [None, np.zeros((3, 4, 4, 3)), ([1], [2])])
+def test_no_dataset(ds):
+    with pytest.raises(TypeError, match=r"Got ds of type .* expected a tf\.data\.Data"):
+        from_dataset(ds)
+
+
+def test_endless_dataset(tf):
+    ds = tf.data.Dataset.from_tensor_slices(coded()).repeat()
+    with pytest.raises(ValueError, match=r"never ends.*Remove repeat\(\)"):
+        from_dataset(ds)
+    assert len(from_dataset(ds.take(70)).images) == 70
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda x, y: x, "images without labels.*label_mode='int'"),
+        (lambda x, y: (x, y, 1.0), "tuples of 3 entries.*ds.map"),
+        (lambda x, y: {"image": x, "label": y}, r"dict with the keys \['image'"),
+        (lambda x, y: (x, {"label": y}), "label is a dict"),
+    ],
+)
+def test_elements_that_are_no_pairs(tf, change, match):
+    ds = tf.data.Dataset.from_tensor_slices(coded()).map(change)
+    with pytest.raises(TypeError, match=match):
+        from_dataset(ds)
+
+
+def test_images_of_several_sizes(tf):
+    def generate():
+        yield np.zeros((4, 4, 3)), 0
+        yield np.zeros((5, 4, 3)), 1
+
+    signature = (tf.TensorSpec((None, 4, 3)), tf.TensorSpec((), tf.int64))
+    ds = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    with pytest.raises(ValueError, match=r"differ in size.*\(4, 4, 3\), .*\(5, 4, 3\)"):
+        from_dataset(ds)
+    with pytest.raises(TypeError, match=r"image is a RaggedTensorSpec.*Resize"):
+        from_dataset(ds.ragged_batch(2))
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        (np.full((60, 5), 0.2), "not one-hot"),
+        (np.eye(60)[:, :5], "not one-hot"),
+        (np.arange(60) / 7, "Got labels such as 0.14.*whole"),
+        (np.full(60, np.nan), "Got labels such as nan"),
+    ],
+)
+def test_labels_that_are_no_classes(tf, labels, match):
+    ds = tf.data.Dataset.from_tensor_slices((coded()[0], labels)).batch(16)
+    with pytest.raises(ValueError, match=match):
+        from_dataset(ds)
+
+
+def test_images_that_are_not_decoded(tf):
+    ds = tf.data.Dataset.from_tensor_slices(([["a.jpg"]], [0]))
+    with pytest.raises(ValueError, match="with images of shape"):
+        from_dataset(ds)
+    ds = tf.data.Dataset.from_tensor_slices((np.full((2, 3, 3, 3), "a"), [0, 1]))
+    with pytest.raises(TypeError, match=r"Got images of dtype object.*Decode them"):
+        from_dataset(ds)
+
+
+def test_batches_that_do_not_match(tf):
+    images, target = coded()
+    ds = tf.data.Dataset.from_tensors((images, target[:50]))
+    with pytest.raises(ValueError, match="Got 60 images, but 50 labels"):
+        from_dataset(ds)
