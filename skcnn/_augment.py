@@ -22,7 +22,8 @@ def check_augment(augment):
                 f"{', '.join(map(repr, DEFAULTS))}."
             )
     flip = augment.get("flip", None)
-    flip = {True: "horizontal", False: None}.get(flip, flip)
+    if isinstance(flip, bool):
+        flip = "horizontal" if flip else None
     if flip is not None and flip not in FLIPS:
         raise ValueError(
             f"Got augment with flip={flip!r}, but expected a bool, None or one of "
@@ -30,7 +31,8 @@ def check_augment(augment):
         )
     settings = {"flip": flip}
     for name, limit in (("rotation", 1.0), ("zoom", 1.0)):
-        value = augment.get(name, 0) or 0
+        value = augment.get(name)
+        value = 0 if value is None else value
         if not isinstance(value, Real) or not 0 <= value < limit:
             raise ValueError(
                 f"Got augment with {name}={value!r}, but expected a number in "

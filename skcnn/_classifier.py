@@ -9,27 +9,18 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
-    check_classification_targets,
     type_of_target,
 )
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from . import _params, _saving, _train
+from . import _data, _params, _saving, _train
 from ._augment import check_augment
 from ._builder import as_units, build_cnn
 from ._compat import CallbackSupportMixin, NoContext, with_callbacks
@@ -50,6 +41,9 @@ _NETWORK = (
     "l2",
     "normalize",
 )
+# What training that goes on cannot change either, but for one number as the learning
+# rate to another.
+_TRAINED_WITH = ("model", "optimizer", "learning_rate", "precision")
 
 
 class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -266,7 +260,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "normalize": ["boolean"],
         "image_shape": ["array-like", None],
         "augment": ["boolean", dict, callable],
-        "optimizer": [str, callable, object],
+        "optimizer": "no_validation",  # Keras has not been imported yet
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
@@ -453,8 +447,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Sets, or compares with, `n_features_in_`, `feature_names_in_` and
         `image_shape_`.
         """
-        if isinstance(X, (list, tuple)):
-            X = _params.stack_images(X)
+        X = _data.as_images(X)
         ndim = getattr(X, "ndim", None)
         if ndim is None or ndim <= 2:
             # Rows: scikit-learn's own checks, names of columns among them.
@@ -469,7 +462,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
             if reset:
                 vars(self).pop("feature_names_in_", None)
-        shape = _image_shape(X, _params.check_image_shape(self.image_shape))
+        shape = _data.image_shape_of(X, _params.check_image_shape(self.image_shape))
         if reset:
             self.image_shape_ = shape
             self.n_features_in_ = int(np.prod(shape))
@@ -484,62 +477,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_training_data(self, X, y, *, reset):
         """X and y as arrays of one length, y of class labels."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
         X = self._check_images(X, reset=reset)
-        y = np.asarray(y) if not hasattr(y, "dtype") else y
-        if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
-            raise ValueError(
-                f"y has shape {y.shape}, but expected one label for each image, of "
-                "shape (n_samples,). Turn one-hot rows into labels with "
-                "y.argmax(axis=1)."
-            )
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, estimator_name=type(self).__name__, input_name="y")
-        check_consistent_length(X, y)
-        check_classification_targets(y)
-        return X, y
-
-    def _check_weights(self, X, y, sample_weight):
-        """Weights of the samples in the loss as float32, or None where all are one."""
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if np.any(sample_weight < 0):
-                raise ValueError(
-                    f"Got sample_weight with {sample_weight.min()}, but expected no "
-                    "negative weights."
-                )
-            if not np.any(sample_weight):
-                raise ValueError(
-                    "Got sample_weight with nothing but zeros, but expected at least "
-                    "one positive weight."
-                )
-        if self.class_weight is not None:
-            balance = compute_sample_weight(self.class_weight, y)
-            sample_weight = balance * (1 if sample_weight is None else sample_weight)
-        return None if sample_weight is None else sample_weight.astype(np.float32)
-
-    def _split(self, rows, codes, seed):
-        """Rows to train on and rows to validate on, stratified."""
-        if self.validation_fraction is None:
-            return rows, None
-        split = StratifiedShuffleSplit(
-            n_splits=1,
-            test_size=self.validation_fraction,
-            random_state=int(stream(seed, SPLIT).generate_state(1)[0]),
-        )
-        try:
-            train, validation = next(split.split(rows, codes[rows]))
-        except ValueError as error:
-            raise ValueError(
-                f"Got validation_fraction={self.validation_fraction!r}, but "
-                f"{len(rows)} images cannot be split that way into two parts with "
-                f"every class in both: {error} Pass more images, or another fraction."
-            ) from error
-        return rows[np.sort(train)], rows[np.sort(validation)]
+        return X, _data.check_labels(y, X, type(self).__name__)
 
     # Training
 
@@ -635,6 +574,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             name
             for name, value in self._built_with.items()
             if not _params.same_value(value, getattr(self, name))
+            and not (name == "learning_rate" and self._follows_learning_rate())
         ]
         if changed:
             raise ValueError(
@@ -642,7 +582,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "was built, which training on cannot follow. Set them back, or train "
                 "a new network with fit and warm_start=False."
             )
-        _params.encode_labels(y, self.classes_)
+        _data.encode_labels(y, self.classes_)
         return self.classes_
 
     @contextlib.contextmanager
@@ -735,8 +675,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Train on checked data, and set what was learned."""
         from . import _scikeras
 
-        codes = _params.encode_labels(y, classes)
-        weight = self._check_weights(X, y, sample_weight)
+        codes = _data.encode_labels(y, classes)
+        weight = _data.check_weights(sample_weight, self.class_weight, X, y, classes)
         # A weight of zero is the same as not being there: no rounding of batch
         # statistics, no time spent.
         rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
@@ -747,20 +687,23 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         seed = self._seed if continued else draw_seed(self.random_state)
         validation_rows = None
-        if validate:
-            rows, validation_rows = self._split(rows, codes, seed)
+        if validate and self.validation_fraction is not None:
+            rows, validation_rows = _data.split_rows(
+                rows, codes, self.validation_fraction, stream(seed, SPLIT)
+            )
         images = _train.Images(X, self.image_shape_)
         if continued:
             model = self.model_
             history = {name: list(values) for name, values in self.history_.items()}
-            self._follow_learning_rate(model)
+            if self._follows_learning_rate():
+                model.optimizer.learning_rate = self.learning_rate
         else:
             model, history = self._build(seed, classes, images, y), {}
             _train.reseed_layers(model, seed)
         target = _scikeras.encode_target(model, codes, len(classes))
         trainer = _train.Trainer(
             model,
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             weighted=weight is not None,
             seed=seed,
             augment=check_augment(self.augment),
@@ -777,8 +720,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "n_epochs_": len(history["loss"]),
                 "_seed": seed,
                 "_built_with": {
-                    name: getattr(self, name)
-                    for name in (*_NETWORK, "model", "optimizer", "precision")
+                    name: getattr(self, name) for name in (*_NETWORK, *_TRAINED_WITH)
                 },
                 "_predictor": predictor,
             }
@@ -829,10 +771,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         vars(self).update(learned())
         context.call_on_fit_task_end(**task, reconstruction_attributes=learned)
 
-    def _follow_learning_rate(self, model):
-        """Let training that goes on follow a learning rate that was set since."""
-        if isinstance(self.learning_rate, Real) and self._not_default("learning_rate"):
-            model.optimizer.learning_rate = self.learning_rate
+    def _follows_learning_rate(self):
+        """Whether the learning rate has gone from one number to another."""
+        rates = (self._built_with["learning_rate"], self.learning_rate)
+        return all(isinstance(rate, Real) for rate in rates) and rates[0] != rates[1]
 
     # Prediction
 
@@ -897,39 +839,3 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             model = _saving.unpack(state["model_"])
             state = {**state, "model_": model, "_predictor": _train.Predictor(model)}
         super().__setstate__(state)
-
-
-def _image_shape(X, requested):
-    """Height, width and channels of the images in X."""
-    if X.ndim in (3, 4):
-        shape = (*X.shape[1:], 1)[:3]
-        if requested is not None and not all(
-            r in (-1, s) for r, s in zip(requested, shape, strict=True)
-        ):
-            raise ValueError(
-                f"X has images of shape {shape} (height, width, channels), but "
-                f"image_shape={requested}. Leave image_shape=None for images that are "
-                "not flattened."
-            )
-        return shape
-    if X.ndim != 2:
-        raise ValueError(
-            f"X has {X.ndim} dimensions, but expected (n_samples, height, width, "
-            "channels), (n_samples, height, width), or flattened (n_samples, "
-            "n_features) with image_shape."
-        )
-    n_features = X.shape[1]
-    if requested is None:
-        raise ValueError(
-            f"X has flattened images, of shape {X.shape}, but image_shape=None. Say "
-            "what shape a row has with image_shape=(height, width, channels), or pass "
-            "X as (n_samples, height, width, channels)."
-        )
-    known = int(np.prod([n for n in requested if n != -1]))
-    shape = tuple(n_features // known if n == -1 else n for n in requested)
-    if int(np.prod(shape)) != n_features:
-        raise ValueError(
-            f"X has {n_features} features, but image_shape={requested} makes "
-            f"{known}{' times a whole number' if -1 in requested else ''} of them."
-        )
-    return shape

@@ -31,7 +31,8 @@ def check_image_shape(image_shape):
         return None
     shape = tuple(image_shape)
     valid = len(shape) in (2, 3) and all(
-        isinstance(n, Integral) and (n >= 1 or n == -1) for n in shape
+        isinstance(n, Integral) and not isinstance(n, bool) and (n >= 1 or n == -1)
+        for n in shape
     )
     if not valid or shape.count(-1) > 1:
         raise ValueError(
@@ -39,17 +40,6 @@ def check_image_shape(image_shape):
             "(height, width, channels) of positive integers, one of which may be -1."
         )
     return (*map(int, shape), 1)[:3]
-
-
-def stack_images(images):
-    """One array of a list of images."""
-    try:
-        return np.asarray(images)
-    except ValueError as error:  # ragged
-        raise ValueError(
-            "X is a list of images that differ in shape, but expected images of one "
-            "shape: resize them, as load_image_folder does with image_size."
-        ) from error
 
 
 def make_optimizer(optimizer, learning_rate):
@@ -70,16 +60,21 @@ def make_optimizer(optimizer, learning_rate):
         except ValueError:
             known = sorted(
                 name.lower()
-                for name in dir(optimizers)
-                if inspect.isclass(getattr(optimizers, name))
-                and issubclass(getattr(optimizers, name), optimizers.Optimizer)
-                and name not in ("Optimizer", "LossScaleOptimizer")
+                for name, value in vars(optimizers).items()
+                if inspect.isclass(value)
+                and issubclass(value, optimizers.Optimizer)
+                and "learning_rate" in inspect.signature(value).parameters
             )
             raise ValueError(
                 f"Got optimizer={optimizer!r}, but expected one of "
                 f"{', '.join(map(repr, known))}, a Keras optimizer or its class."
                 + did_you_mean(optimizer, known)
             ) from None
+    if not callable(optimizer):
+        raise TypeError(
+            f"Got optimizer={optimizer!r}, but expected the name of a Keras optimizer, "
+            "a class or function that is called with learning_rate, or an optimizer."
+        )
     made = optimizer(learning_rate=learning_rate)
     if not isinstance(made, optimizers.Optimizer):
         raise TypeError(
@@ -196,17 +191,3 @@ def same_value(a, b):
 def did_you_mean(name, known, prefix=""):
     near = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {prefix + near[0]!r}?" if near else ""
-
-
-def encode_labels(y, classes):
-    """Number of each label among the sorted `classes`; an unknown one is an error."""
-    codes = np.searchsorted(classes, y)
-    codes[codes == len(classes)] = 0
-    unknown = classes[codes] != y
-    if np.any(unknown):
-        raise ValueError(
-            f"y has labels {np.unique(y[unknown]).tolist()} that are not among the "
-            f"classes {classes.tolist()}. Pass all labels as classes= to the first "
-            "call of partial_fit, or fit afresh with warm_start=False."
-        )
-    return codes

@@ -1,5 +1,9 @@
 """A Keras network as plain data, and back."""
 
+import numpy as np
+
+from ._seeding import seeded_build
+
 
 def variables(model):
     """All that training changes: weights, states of dropout, optimizer."""
@@ -30,9 +34,12 @@ def pack(model):
 
 def unpack(packed):
     """The network that :func:`pack` was given."""
+    from keras import config
     from keras.saving import deserialize_keras_object
 
-    model = deserialize_keras_object(packed["config"], safe_mode=False)
+    # Layers that have no seed of their own draw one from Python's generator.
+    with seeded_build(np.random.SeedSequence(0), config.dtype_policy()):
+        model = deserialize_keras_object(packed["config"], safe_mode=False)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     assign(model, packed["values"])

@@ -6,10 +6,14 @@ routing of parameters) and compiling; training, prediction and validation of the
 are ours.
 """
 
+import functools
+import inspect
 import sys
 
 import keras
 import numpy as np
+
+from ._train import output_activation
 
 _MISSING = object()
 # scikeras replaces how these are pickled and copied, in the whole process. Keras 3
@@ -48,11 +52,25 @@ def _import_scikeras():
 _scikeras = _import_scikeras()
 
 
+def _passed_what_it_names(builder):
+    """`builder`, that gets ``meta`` for example only if its signature names it.
+
+    scikeras puts all that it has into ``**kwargs``, which builders pass on to layers.
+    """
+    named = inspect.signature(builder).parameters
+
+    @functools.wraps(builder)
+    def build(**given):
+        return builder(**{k: v for k, v in given.items() if k in named})
+
+    return build
+
+
 class _Adapter(_scikeras.wrappers.KerasClassifier):
     def _check_model_param(self):
         # scikeras takes functions and partials only, and a finished Keras model, which
         # would go on training from fit to fit. CNNClassifier has checked the builder.
-        return self.model
+        return _passed_what_it_names(self.model)
 
     def compiled_model(self, meta):
         """Call the builder and compile what it returns, unless it did that itself."""
@@ -68,6 +86,8 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
             )
         if not model.built:
             model.build((None, *meta["image_shape_"]))
+        if getattr(model, "output_shape", (None,))[-1] == 1:
+            self.loss = "binary_crossentropy"
         self.model_ = model
         try:
             self._ensure_compiled_model()
@@ -134,6 +154,19 @@ def check_network(model, image_shape, n_classes):
             f"The network built by model= has outputs of shape {given}, but y has "
             f"{n_classes} classes: end it with Dense(meta['n_classes_'], "
             "activation='softmax'), where `meta` is an argument of the builder."
+        )
+    if given[-1] == 1 and "categorical" in _loss_name(model):
+        raise ValueError(
+            f"The network built by model= has one output, but the loss {model.loss!r} "
+            "needs one for each class: compile it with loss='binary_crossentropy', or "
+            "end it with Dense(meta['n_classes_'], activation='softmax')."
+        )
+    activation = getattr(model.layers[-1], "activation", None)
+    if activation is keras.activations.linear and output_activation(model) is None:
+        raise ValueError(
+            "The network built by model= ends without an activation, so its outputs "
+            "are no probabilities: give the last layer activation='softmax', or "
+            "compile the network with a loss that has from_logits=True."
         )
 
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, stream
+from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
 
 # Images go to the device in pieces of this size: small enough that Ctrl-C is heard
 # within seconds and that no second copy of the data is ever held, large enough that
@@ -107,10 +107,14 @@ class Trainer:
             from ._augment import random_affine
 
             return lambda images, seed: random_affine(images, seed, **augment)
+        from keras import config
+
         # A copy: the user's layer keeps its state, and fits do not share it.
-        layer = type(augment).from_config(augment.get_config())
-        layer(np.zeros((1, *self.model.input_shape[1:]), np.float32), training=True)
-        reseed(layer.variables, stream(self.seed, AUGMENT))
+        sequence = stream(self.seed, AUGMENT)
+        with seeded_build(sequence, config.dtype_policy()):
+            layer = type(augment).from_config(augment.get_config())
+            layer(np.zeros((1, *self.model.input_shape[1:]), np.float32), training=True)
+        reseed(layer.variables, sequence)
         return lambda images, seed: layer(images, training=True)
 
     def _compiled(self, train, images, target):
@@ -298,6 +302,7 @@ def train(
     )
     on_chunk = _BatchHooks(hooks) if steps_each or verbose else None
     model.stop_training = False
+    completed = 0
     hooks.on_train_begin()
     try:
         for epoch in itertools.islice(itertools.count(first_epoch), epochs):
@@ -312,10 +317,11 @@ def train(
                 hooks.on_test_end(scores)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             if not np.isfinite(logs["loss"]):
-                _diverged(epoch, logs["loss"], restored=patience and history)
+                _diverged(epoch, logs["loss"], restored=patience and completed)
                 break
             for name, value in logs.items():
                 history.setdefault(name, []).append(value)
+            completed += 1
             hooks.on_epoch_end(epoch, logs)
             if on_epoch_end() or model.stop_training:
                 break
