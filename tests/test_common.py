@@ -1,0 +1,492 @@
+"""scikit-learn's checks of an estimator, and the same questions asked with images."""
+
+import functools
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.model_selection import KFold, cross_val_predict, cross_val_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+from sklearn.utils.fixes import parse_version
+
+from skcnn import CNNClassifier
+
+NAMES = np.array(["coast", "desert", "forest", "glacier"])
+VERSION = parse_version(sklearn.__version__).release[:2]
+
+# Part one: the 2-D suite, on rows
+
+
+@pytest.fixture(scope="module")
+def rows_cnn():
+    """Takes rows of any width: what scikit-learn's checks bring."""
+    return CNNClassifier(
+        image_shape=(1, -1, 1),
+        filters=(8,),
+        dense_units=16,
+        dropout=0.0,
+        last_dropout=0.0,
+        l2=0.0,
+        learning_rate=1e-2,
+        batch_size=16,
+        epochs=10,
+        random_state=0,
+    )
+
+
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "A sample of weight two and the sample twice are shuffled into other batches; "
+        "scikit-learn asks this of its own network for the lbfgs solver only."
+    ),
+}
+if VERSION == (1, 6):
+    # scikit-learn 1.6.0 runs this one for estimators that do not take sparse X, too.
+    EXPECTED_FAILURES["check_sample_weight_equivalence_on_sparse_data"] = (
+        "Images are not sparse."
+    )
+
+
+def name_of(check):
+    return getattr(check, "func", check).__name__
+
+
+@pytest.fixture(scope="module")
+def results(rows_cnn):
+    pytest.importorskip("pandas", reason="some checks run with pandas only")
+    return check_estimator(
+        rows_cnn,
+        expected_failed_checks=EXPECTED_FAILURES,
+        on_skip=None,
+        on_fail=None,
+    )
+
+
+def with_status(results, *statuses):
+    return [r["check_name"] for r in results if r["status"] in statuses]
+
+
+def test_check_estimator_has_no_failures(results):
+    failed = {
+        r["check_name"]: r["exception"] for r in results if r["status"] == "failed"
+    }
+    assert failed == {}
+    assert set(with_status(results, "xfail")) <= set(EXPECTED_FAILURES)
+
+
+def test_check_estimator_runs_the_full_suite(results, rows_cnn):
+    generated = [name_of(check) for _, check in estimator_checks_generator(rows_cnn)]
+    assert [r["check_name"] for r in results] == generated
+    # A change of tags that makes scikit-learn drop checks shows here.
+    known = {(1, 6): 62, (1, 9): 63}
+    assert len(results) == known.get(VERSION, len(results))
+    assert len(results) >= 60
+    # The array API has to be switched on in SciPy before it is imported.
+    assert set(with_status(results, "skipped")) <= {"check_array_api_input"}
+    passed = with_status(results, "passed")
+    assert len(passed) >= len(results) - 1 - len(EXPECTED_FAILURES)
+
+
+def test_passes_every_check_that_scikit_learns_own_network_gets(results):
+    """But those for several labels at once, and for sparse data."""
+    of_mlp = {
+        name_of(check) for _, check in estimator_checks_generator(MLPClassifier())
+    }
+    not_for_images = {name for name in of_mlp if "multilabel" in name} | {
+        "check_sample_weight_equivalence_on_sparse_data"
+    }
+    passed = set(with_status(results, "passed", "skipped"))
+    assert of_mlp - passed - not_for_images - set(EXPECTED_FAILURES) == set()
+
+
+# Part two: the same questions with images
+
+
+@pytest.fixture(scope="module")
+def probabilities(few, fitted_tiny):
+    return fitted_tiny.predict_proba(few.images)
+
+
+def test_learns_images(few, fitted_tiny, probabilities):
+    assert fitted_tiny.score(few.images, few.target) > 0.9
+    assert probabilities.shape == (160, 4)
+    assert probabilities.dtype == np.float32
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert fitted_tiny.image_shape_ == (8, 8, 1)
+    assert fitted_tiny.n_features_in_ == 64
+    assert_array_equal(fitted_tiny.classes_, [0, 1, 2, 3])
+    best = fitted_tiny.classes_[probabilities.argmax(axis=1)]
+    assert_array_equal(fitted_tiny.predict(few.images), best)
+
+
+def test_colour_images(few, tiny_cnn):
+    colour = np.concatenate([few.images, few.images.max() - few.images] * 2, axis=3)
+    colour = colour[..., :3]
+    network = tiny_cnn().fit(colour, few.target)
+    assert network.image_shape_ == (8, 8, 3)
+    assert network.score(colour, few.target) > 0.9
+
+
+def as_memory_map(images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert isinstance(mapped, np.memmap)
+    return mapped
+
+
+def as_raw_memory_map(images, tmp_path):
+    images.tofile(tmp_path / "images.raw")
+    return np.memmap(tmp_path / "images.raw", np.uint8, "r", shape=images.shape)
+
+
+def as_strided_view(images, tmp_path):
+    twice = np.zeros((2 * len(images), 8, 16, 1), np.uint8)
+    view = twice[::2, :, ::-2]
+    view[:] = images
+    assert not view.flags.c_contiguous
+    return view
+
+
+FORMS = {
+    "3-D": lambda images, tmp_path: images[..., 0],
+    "writeable": lambda images, tmp_path: images.copy(),
+    "np.load(mmap_mode='r')": as_memory_map,
+    "np.memmap": as_raw_memory_map,
+    "Fortran order": lambda images, tmp_path: np.asfortranarray(images),
+    "strided view": as_strided_view,
+    "float64": lambda images, tmp_path: images.astype(np.float64),
+    "float32": lambda images, tmp_path: images.astype(np.float32),
+    "float16": lambda images, tmp_path: images.astype(np.float16),
+    "int64": lambda images, tmp_path: images.astype(np.int64),
+    "big endian": lambda images, tmp_path: images.astype(">i4"),
+    "object": lambda images, tmp_path: images.astype(object),
+    "nested list": lambda images, tmp_path: images.tolist(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_predicts_the_same_values_the_same_in_every_form(
+    few, fitted_tiny, probabilities, form, tmp_path
+):
+    X = FORMS[form](few.images, tmp_path)
+    assert_allclose(fitted_tiny.predict_proba(X), probabilities, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "form", ["3-D", "np.load(mmap_mode='r')", "strided view", "float64", "object"]
+)
+def test_learns_the_same_from_the_same_values_in_every_form(
+    few, tiny_cnn, probabilities, form, tmp_path
+):
+    X = FORMS[form](few.images, tmp_path)
+    network = tiny_cnn().fit(X, few.target)
+    assert network.image_shape_ == (8, 8, 1)
+    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+
+
+def test_learns_from_lists(few, tiny_cnn, probabilities):
+    network = tiny_cnn().fit(few.images.tolist(), few.target.tolist())
+    assert network.n_features_in_ == 64
+    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+
+
+def test_boolean_images_are_zeros_and_ones(few, tiny_cnn):
+    X = few.images > 8
+    network = tiny_cnn().fit(X, few.target)
+    assert network.score(X, few.target) > 0.8
+    assert_allclose(
+        network.predict_proba(X), network.predict_proba(X.astype(float)), rtol=1e-5
+    )
+
+
+def test_rows_and_images_are_the_same(few, tiny_cnn, probabilities):
+    network = tiny_cnn(image_shape=(8, 8)).fit(few.rows, few.target)
+    assert network.image_shape_ == (8, 8, 1)
+    for X in (few.rows, few.images, few.images[..., 0]):
+        assert_allclose(network.predict_proba(X), probabilities, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 33])
+def test_predictions_do_not_depend_on_the_company(few, fitted_tiny, probabilities, n):
+    rows = np.random.default_rng(n).permutation(len(few.images))[:n]
+    some = fitted_tiny.predict_proba(few.images[rows])
+    assert_allclose(some, probabilities[rows], rtol=1e-5, atol=1e-7)
+
+
+def test_data_are_not_changed(few, tiny_cnn):
+    X, y = few.images.astype(np.float32), NAMES[few.target].astype(object)
+    weight = np.linspace(0, 1, len(y))
+    before = joblib.hash([X, y, weight])
+    network = tiny_cnn(epochs=1, normalize=True, augment=True, class_weight="balanced")
+    network.fit(X, y, sample_weight=weight).predict(X)
+    network.partial_fit(X, y, sample_weight=weight)
+    assert joblib.hash([X, y, weight]) == before
+
+
+def test_parameters_are_not_changed(few, tiny_cnn):
+    network = tiny_cnn(filters=[8], dense_units=[4], epochs=1, augment={"flip": True})
+    before = joblib.hash(network.get_params())
+    network.fit(few.images, few.target).predict(few.images)
+    assert joblib.hash(network.get_params()) == before
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        NAMES,
+        NAMES.astype(object),
+        np.array([-5, 3, 40, 1000]),
+        np.array([0, 1, 2, 3], dtype=np.uint8),
+        np.array([0.0, 1.0, 2.0, 3.0]),
+    ],
+    ids=lambda labels: f"{labels.dtype}-{labels[0]}",
+)
+def test_labels_of_every_kind(few, tiny_cnn, probabilities, labels):
+    y = labels[few.target]
+    network = tiny_cnn().fit(few.images, y)
+    assert_array_equal(network.classes_, labels)
+    assert network.classes_.dtype == labels.dtype
+    predicted = network.predict(few.images)
+    assert predicted.dtype == labels.dtype
+    assert set(predicted) <= set(labels)
+    assert np.mean(predicted == y) == network.score(few.images, y) > 0.9
+    # What the labels are called makes no difference.
+    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [np.array([False, True]), np.array(["no", "yes"])])
+def test_two_classes(few, tiny_cnn, labels):
+    y = labels[(few.target == 3).astype(int)]
+    network = tiny_cnn().fit(few.images, y)
+    assert_array_equal(network.classes_, labels)
+    assert network.predict(few.images).dtype == labels.dtype
+    proba = network.predict_proba(few.images)
+    assert proba.shape == (160, 2)
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+    assert network.score(few.images, y) > 0.9
+
+
+def test_column_vector_is_taken_with_a_warning(few, tiny_cnn):
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        network = tiny_cnn(epochs=1).fit(few.images, few.target[:, np.newaxis])
+    assert network.predict(few.images).shape == (160,)
+
+
+def test_not_fitted(few, tiny_cnn):
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(tiny_cnn(), method)(few.images)
+
+
+def replaced(images, value):
+    images = images.astype(float)
+    images[3, 2, 1, 0] = value
+    return images
+
+
+BAD_X = {
+    "NaN": (lambda X: replaced(X, np.nan), ValueError, "X contains NaN"),
+    "infinity": (lambda X: replaced(X, np.inf), ValueError, "X contains infinity"),
+    "object NaN": (
+        lambda X: replaced(X, np.nan).astype(object),
+        ValueError,
+        "X contains NaN",
+    ),
+    "object strings": (
+        lambda X: np.full(X.shape, "pixel", dtype=object),
+        ValueError,
+        "could not convert string to float",
+    ),
+    "strings": (
+        lambda X: np.full(X.shape, "pixel"),
+        ValueError,
+        "dtype='numeric' is not compatible with arrays of bytes/strings",
+    ),
+    "complex": (
+        lambda X: X.astype(complex),
+        ValueError,
+        "Complex data not supported",
+    ),
+    "empty": (lambda X: X[:0], ValueError, r"Found array with 0 sample\(s\)"),
+    "one image": (
+        lambda X: X[0, ..., 0],
+        ValueError,
+        "image_shape=None|X has 8 features, but CNNClassifier is expecting 64",
+    ),
+    "1-D": (lambda X: X.ravel(), ValueError, "Expected 2D array, got 1D array"),
+    "5-D": (lambda X: X[..., np.newaxis], ValueError, "X has 5 dimensions"),
+    "rows": (lambda X: X.reshape(len(X), -1), ValueError, "image_shape=None"),
+    "sparse": (
+        lambda X: sparse.csr_matrix(X.reshape(len(X), -1)),
+        TypeError,
+        "[Ss]parse data was passed",
+    ),
+    "scalar": (lambda X: 3, ValueError, "Expected 2D array, got scalar array"),
+    "ragged": (
+        lambda X: [X[0].tolist(), X[1, :4].tolist()],
+        ValueError,
+        "differ in shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_X)
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict", "predict_proba"])
+def test_bad_images(few, tiny_cnn, fitted_tiny, method, case):
+    make, error, message = BAD_X[case]
+    X = make(few.images)
+    if method == "fit":
+        call = functools.partial(tiny_cnn().fit, X, few.target)
+    elif method == "partial_fit":
+        call = functools.partial(tiny_cnn().partial_fit, X, few.target, range(4))
+    else:
+        call = functools.partial(getattr(fitted_tiny, method), X)
+    with pytest.raises(error, match=message):
+        call()
+
+
+def one_hot(y):
+    return np.eye(4)[y]
+
+
+BAD_Y = {
+    "None": (lambda y: None, "requires y to be passed"),
+    "NaN": (lambda y: np.where(y == 3, np.nan, y), "y contains NaN"),
+    "infinity": (lambda y: np.where(y == 3, np.inf, y), "y contains infinity"),
+    "object NaN": (
+        lambda y: np.where(y == 3, np.nan, y).astype(object),
+        "Input contains NaN",
+    ),
+    "continuous": (lambda y: y + 0.5, "Unknown label type: continuous"),
+    "one-hot": (one_hot, r"Turn one-hot rows into labels with y\.argmax\(axis=1\)"),
+    "one-hot list": (lambda y: one_hot(y).tolist(), r"y\.argmax\(axis=1\)"),
+    "3-D": (lambda y: y.reshape(-1, 1, 1), "y"),
+    "shorter": (lambda y: y[:-1], r"inconsistent numbers of samples: \[160, 159\]"),
+    "empty": (lambda y: y[:0], r"inconsistent numbers of samples: \[160, 0\]"),
+    "one class": (lambda y: np.zeros_like(y), r"y has one class only, \[0\]"),
+    "scalar": (lambda y: 3, "y"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_Y)
+def test_bad_labels(few, tiny_cnn, case):
+    make, message = BAD_Y[case]
+    network = tiny_cnn()
+    with pytest.raises(ValueError, match=message):
+        network.fit(few.images, make(few.target))
+    assert vars(network) == vars(tiny_cnn())  # nothing is left half-fitted
+
+
+@pytest.mark.parametrize("case", ["NaN", "rows", "5-D", "object strings"])
+def test_failed_fit_leaves_the_estimator_as_it_was(few, fitted_tiny, tiny_cnn, case):
+    make, error, _ = BAD_X[case]
+    network = joblib.hash(fitted_tiny.history_), dict(vars(fitted_tiny))
+    with pytest.raises(error):
+        fitted_tiny.fit(make(few.images), few.target)
+    assert (joblib.hash(fitted_tiny.history_), vars(fitted_tiny)) == network
+
+    unfitted = tiny_cnn()
+    with pytest.raises(error):
+        unfitted.fit(make(few.images), few.target)
+    assert vars(unfitted) == vars(tiny_cnn())
+
+
+@pytest.mark.parametrize(
+    "resize",
+    [
+        lambda X: X[:, :-1],
+        lambda X: X[:, :, :4],
+        lambda X: np.concatenate([X] * 3, axis=3),
+        lambda X: X.reshape(len(X), 4, 16, 1),
+        lambda X: X[:, :-1, :, 0],
+    ],
+    ids=["height", "width", "channels", "same number of pixels", "3-D"],
+)
+def test_wrong_shape_at_predict(few, fitted_tiny, resize):
+    with pytest.raises(
+        ValueError, match=r"was fitted with images of shape \(8, 8, 1\)"
+    ):
+        fitted_tiny.predict(resize(few.images))
+
+
+def test_wrong_number_of_columns_at_predict(few, tiny_cnn):
+    network = tiny_cnn(image_shape=(8, -1, 1), epochs=1).fit(few.rows, few.target)
+    with pytest.raises(ValueError, match=r"X has 56 features, but .* expecting 64"):
+        network.predict(few.rows[:, :56])
+
+
+@pytest.mark.parametrize("image_shape", [(8, 9, 1), (-1, 7, 1)])
+def test_rows_that_do_not_fit_the_image_shape(few, tiny_cnn, image_shape):
+    with pytest.raises(ValueError, match="X has 64 features, but image_shape="):
+        tiny_cnn(image_shape=image_shape).fit(few.rows, few.target)
+
+
+def test_data_frame_of_rows(few, tiny_cnn, probabilities):
+    pd = pytest.importorskip("pandas")
+    names = [f"pixel_{i}" for i in range(64)]
+    X = pd.DataFrame(few.rows, columns=names)
+    y = pd.Series(NAMES[few.target], index=np.arange(len(X))[::-1])
+    network = tiny_cnn(image_shape=(8, 8)).fit(X, y)
+    assert_array_equal(network.feature_names_in_, names)
+    assert_array_equal(network.classes_, NAMES)
+    # By position, whatever the index says.
+    assert_allclose(network.predict_proba(X), probabilities, rtol=1e-4)
+
+    with pytest.raises(ValueError, match=r"feature names.*should match"):
+        network.predict(X.rename(columns={"pixel_3": "pixel_x"}))
+    with pytest.raises(ValueError, match="must be in the same order"):
+        network.predict(X[names[::-1]])
+    with pytest.raises(ValueError, match="Feature names seen at fit time, yet now mis"):
+        network.predict(X.drop(columns="pixel_63"))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        network.predict(few.rows)
+    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+
+    # Images have no names: a fit on them forgets those of an earlier fit.
+    network.set_params(epochs=1).fit(few.images, few.target)
+    assert not hasattr(network, "feature_names_in_")
+    network.predict(few.rows)
+
+
+@pytest.fixture(scope="module")
+def class_ordered(few):
+    """A quarter of the rows is of each class, one class after the other."""
+    rows = np.concatenate([np.flatnonzero(few.target == k)[:30] for k in range(4)])
+    return few.images[rows], few.target[rows]
+
+
+def test_class_missing_from_every_training_fold(class_ordered, tiny_cnn):
+    """What a peer's users run into: it is an honest zero, not an exception."""
+    X, y = class_ordered
+    scores = cross_val_score(tiny_cnn(epochs=2), X, y, cv=KFold(4))
+    assert_array_equal(scores, 0)
+
+
+def test_probability_of_a_class_missing_from_the_training_fold(class_ordered, tiny_cnn):
+    X, y = class_ordered
+    with pytest.warns(RuntimeWarning, match="does not match total number of classes"):
+        proba = cross_val_predict(
+            tiny_cnn(epochs=2), X, y, cv=KFold(4), method="predict_proba"
+        )
+    assert proba.shape == (120, 4)
+    assert_array_equal(proba[np.arange(120), y], 0)
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_partial_fit_knows_a_class_that_comes_later(few, tiny_cnn):
+    network = tiny_cnn()
+    early = few.target != 2
+    network.partial_fit(few.images[early], few.target[early], classes=range(4))
+    assert_array_equal(network.classes_, [0, 1, 2, 3])
+    assert network.predict_proba(few.images).shape == (160, 4)
+    for _ in range(4):
+        network.partial_fit(few.images, few.target)
+    late = few.target == 2
+    assert network.score(few.images[late], few.target[late]) > 0.8
+    with pytest.raises(ValueError, match=r"labels \[7\] that are not among"):
+        network.partial_fit(few.images[:2], [7, 7])
