@@ -13,7 +13,7 @@ import sys
 import keras
 import numpy as np
 
-from ._train import output_activation
+from ._compiled import output_activation
 
 _MISSING = object()
 # scikeras replaces how these are pickled and copied, in the whole process. Keras 3
@@ -93,6 +93,8 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
             self._ensure_compiled_model()
         finally:
             del self.model_
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
         return model
 
 

@@ -75,9 +75,8 @@ class Trainer:
     """Trains a compiled Keras network with batches cut on the device.
 
     One compiled function runs all the steps of a piece of the data: there is no
-    Python between two batches. A step is Keras' own ``train_step``, so a network's
-    own step, loss and metrics mean what they mean in ``Model.fit``, and the same
-    batches give the same weights.
+    Python between two batches. A step is that of ``Model.fit``, and the same batches
+    give the same weights.
 
     Parameters
     ----------
@@ -98,15 +97,11 @@ class Trainer:
         self.weighted = weighted
         self.seed = seed
         self._augment = self._make_augment(augment)
-        self._run = {}
+        self._passes = {}
 
     def _make_augment(self, augment):
-        if augment is None:
-            return None
-        if isinstance(augment, dict):
-            from ._augment import random_affine
-
-            return lambda images, seed: random_affine(images, seed, **augment)
+        if augment is None or isinstance(augment, dict):
+            return augment
         from keras import config
 
         # A copy: the user's layer keeps its state, and fits do not share it.
@@ -117,73 +112,36 @@ class Trainer:
         reseed(layer.variables, sequence)
         return lambda images, seed: layer(images, training=True)
 
-    def _compiled(self, train, images, target):
-        """The function that runs the steps of one piece, traced once."""
-        if train in self._run:
-            return self._run[train]
-        import tensorflow as tf
-
-        model, batch_size, augment = self.model, self.batch_size, self._augment
-
-        def step(first, stop, x, y, weight, seed, index):
-            x = tf.cast(x[first:stop], tf.float32)
-            if train and augment is not None:
-                # Layers of older Keras need the shape that the resampling loses.
-                x = tf.ensure_shape(augment(x, tf.stack([seed, index])), x.shape)
-            data = (x, y[first:stop])
-            if weight is not None:
-                data += (weight[first:stop],)
-            (model.train_step if train else model.test_step)(data)
-
-        def run(x, y, weight, seed, first_index):
-            n = tf.shape(x)[0]
-            n_steps = (n + batch_size - 1) // batch_size
-
-            def body(i):
-                first = i * batch_size
-                stop = tf.minimum(first + batch_size, n)
-                step(first, stop, x, y, weight, seed, first_index + i)
-                return (i + 1,)
-
-            # Batch after batch: steps read what the step before has written.
-            tf.while_loop(lambda i: i < n_steps, body, (0,), parallel_iterations=1)
-
-        signature = [
-            tf.TensorSpec((None, *images.shape), tf.as_dtype(images.dtype)),
-            tf.TensorSpec((None, *target.shape[1:]), tf.as_dtype(target.dtype)),
-        ]
-        if self.weighted:
-            signature.append(tf.TensorSpec((None,), tf.float32))
-            function = run
-        else:
-
-            def function(x, y, seed, first_index):
-                run(x, y, None, seed, first_index)
-
-        signature += [tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
-        self._run[train] = _traced(function, signature)
-        return self._run[train]
-
     def _pass(self, train, data, order, seed, steps_each=None, on_chunk=None):
         """One pass over `data`: the logs at its end."""
-        run = self._compiled(train, data.images, data.target)
+        if train not in self._passes:
+            from ._compiled import Pass
+
+            self._passes[train] = Pass(
+                self.model,
+                train=train,
+                image_shape=data.images.shape,
+                image_dtype=data.images.dtype,
+                target_shape=data.target.shape[1:],
+                target_dtype=data.target.dtype,
+                weighted=self.weighted,
+                augment=self._augment,
+                batch_size=self.batch_size,
+            )
+        run = self._passes[train]
         each = max(1, _CHUNK_BYTES // (data.images.nbytes_each * self.batch_size))
         each = min(each, steps_each) if steps_each else each
-        self.model.reset_metrics()
+        run.start()
         index = 0
         for chunk in data.chunks(order, each * self.batch_size):
             n_steps = -(-len(chunk[0]) // self.batch_size)
             if on_chunk is not None:
                 on_chunk.begin(index)
-            run(*chunk, seed, index)
+            run(chunk, seed, index)
             index += n_steps
             if on_chunk is not None:
-                on_chunk.end(index - 1, self.logs)
-        return self.logs()
-
-    def logs(self):
-        """Loss and metrics of the pass so far, as floats."""
-        return {k: float(v) for k, v in self.model.get_metrics_result().items()}
+                on_chunk.end(index - 1, run.logs)
+        return run.logs()
 
     def train_epoch(self, data, epoch, *, steps_each=None, on_chunk=None):
         """Train on every row once, in an order that seed and epoch decide."""
@@ -195,18 +153,6 @@ class Trainer:
     def evaluate(self, data):
         """Loss and metrics on `data`, without training."""
         return self._pass(False, data, np.arange(len(data)), 0)
-
-
-def _traced(function, signature):
-    """`function` as one graph.
-
-    Every fit has a network, and so graphs, of its own: traced here, once and on
-    purpose, they are not what TensorFlow's warning of frequent retracing means.
-    """
-    import tensorflow as tf
-
-    function = tf.function(function, input_signature=signature, autograph=False)
-    return function.get_concrete_function()
 
 
 def reseed_layers(model, seed):
@@ -344,14 +290,6 @@ def _diverged(epoch, loss, *, restored):
     )
 
 
-def output_activation(model):
-    """What turns the outputs into probabilities, where the loss takes logits."""
-    config = getattr(model.loss, "get_config", dict)()
-    if not config.get("from_logits", getattr(model.loss, "from_logits", False)):
-        return None
-    return "sigmoid" if model.output_shape[-1] == 1 else "softmax"
-
-
 class Predictor:
     """Outputs of a network for any number of images, in batches of constant sizes.
 
@@ -368,24 +306,14 @@ class Predictor:
         self.model = model
         self._forward = {}
 
-    def _compiled(self, images):
-        import tensorflow as tf
-
-        model = self.model
-        activation = output_activation(model)
-
-        def forward(x):
-            outputs = tf.cast(model(tf.cast(x, tf.float32), training=False), tf.float32)
-            return getattr(tf.nn, activation)(outputs) if activation else outputs
-
-        spec = tf.TensorSpec((None, *images.shape), tf.as_dtype(images.dtype))
-        return _traced(forward, [spec])
-
     def __call__(self, images):
         """Outputs for all `images`: an array (n, n_outputs) of float32."""
         forward = self._forward.get(images.dtype)
         if forward is None:
-            forward = self._forward[images.dtype] = self._compiled(images)
+            from . import _compiled
+
+            forward = _compiled.forward(self.model, images.shape, images.dtype)
+            self._forward[images.dtype] = forward
         height, width, _ = images.shape
         size = max(1, min(_PREDICT_ROWS, _PREDICT_PIXELS // (height * width)))
         size = 2 ** (size.bit_length() - 1)
@@ -396,5 +324,5 @@ class Predictor:
             padding = 2 ** (n - 1).bit_length() - n
             if padding:
                 x = np.pad(x, [(0, padding)] + [(0, 0)] * 3)
-            outputs.append(forward(x).numpy()[:n])
+            outputs.append(forward(x)[:n])
         return np.concatenate(outputs)

@@ -205,7 +205,9 @@ def test_clone_keeps_callbacks(tiny_cnn):
     assert copied._skl_callbacks == [recorder]
 
 
+# scikit-learn warns of steps that take no callbacks, as its own transformers.
 @needs_callbacks
+@pytest.mark.filterwarnings("ignore:The estimator FunctionTransformer does not support")
 @pytest.mark.parametrize("inside", ["search", "pipeline in search"])
 def test_callback_of_a_search_hears_of_every_epoch(few, tiny_cnn, inside):
     recorder = AutoPropagated()

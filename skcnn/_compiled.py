@@ -1,0 +1,549 @@
+"""A network's passes over data: compiled once, and run on all networks that are alike.
+
+Tracing costs more than the training of a small network, and a search is many short
+fits whose networks differ in numbers only: in their weights, the learning rate, rates
+of dropout, factors of penalties. So a graph is traced on a twin of the network, and
+called with the variables of whichever network of that structure is trained.
+"""
+
+import collections
+import json
+import threading
+
+import keras
+import tensorflow as tf
+
+from . import _saving
+from ._augment import random_affine
+
+# Layers that compute what their configuration says: no code of a user's, and no
+# constants that are learned outside of variables, as `Normalization.adapt` does.
+_LAYERS = frozenset(
+    {
+        keras.layers.Activation,
+        keras.layers.Add,
+        keras.layers.Average,
+        keras.layers.AveragePooling2D,
+        keras.layers.BatchNormalization,
+        keras.layers.Concatenate,
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Cropping2D,
+        keras.layers.Dense,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.Dropout,
+        keras.layers.ELU,
+        keras.layers.Flatten,
+        keras.layers.GlobalAveragePooling2D,
+        keras.layers.GlobalMaxPooling2D,
+        keras.layers.GroupNormalization,
+        keras.layers.InputLayer,
+        keras.layers.LayerNormalization,
+        keras.layers.LeakyReLU,
+        keras.layers.MaxPooling2D,
+        keras.layers.Maximum,
+        keras.layers.Multiply,
+        keras.layers.PReLU,
+        keras.layers.Permute,
+        keras.layers.ReLU,
+        keras.layers.Rescaling,
+        keras.layers.Reshape,
+        keras.layers.SeparableConv2D,
+        keras.layers.Softmax,
+        keras.layers.SpatialDropout2D,
+        keras.layers.Subtract,
+        keras.layers.UpSampling2D,
+        keras.layers.ZeroPadding2D,
+    }
+)
+# Graphs that are kept: those of a search, of its validation and prediction, and some
+# more. The one that was used longest ago goes first.
+_MOST_KEPT = 16
+_kept = collections.OrderedDict()
+_lock = threading.RLock()
+
+
+# What networks have in common
+
+
+class _NotTold(Exception):
+    """A configuration does not tell all that a graph depends on."""
+
+
+def structure(model):
+    """What decides the graphs of a network, of its loss and its optimizer, as text.
+
+    Networks of one structure differ in the values of their variables, the learning
+    rate among them, in the rates of dropout layers, and in the factors of L2
+    penalties.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+
+    Returns
+    -------
+    str or None
+        None where the configuration does not tell all: for a subclass, or layers,
+        losses or metrics of a user's own.
+    """
+    try:
+        return _structure(model)
+    except (_NotTold, TypeError, ValueError, NotImplementedError):
+        return None
+
+
+def _structure(model):
+    functional = type(keras.Model(*[keras.Input((1,))] * 2))
+    plain = type(model) in (functional, keras.Sequential)
+    if not plain or not all(map(_computes_what_it_says, model.layers)):
+        raise _NotTold
+    compiled = model.get_compile_config()
+    if not (
+        _is_of_keras(model.optimizer)
+        and compiled["metrics"] in (None, [], ["accuracy"])
+        and not compiled["weighted_metrics"]
+        and not compiled["loss_weights"]
+    ):
+        raise _NotTold
+    loss = model.loss
+    if callable(loss) and loss is getattr(keras.losses, _name(loss), None):
+        loss = _name(loss)
+    elif not isinstance(loss, str):
+        loss = keras.losses.serialize(loss)
+    config = model.get_config()
+    optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
+    del optimizer["name"]
+    if isinstance(optimizer["learning_rate"], float):  # a schedule is part of the graph
+        del optimizer["learning_rate"]
+    numbers = []
+    told = json.dumps(
+        _without_numbers(
+            [config, loss, type(model.optimizer).__name__, optimizer], numbers
+        )
+    )
+    if len(numbers) != len(numbers_of(model)):
+        raise _NotTold  # a penalty on something else than weights, for example
+    names = [model.name, *(layer["config"]["name"] for layer in config["layers"])]
+    for i, name in enumerate(names):  # automatic names count upwards
+        told = told.replace(json.dumps(name), f'"name {i}"')
+    return told
+
+
+def _computes_what_it_says(layer):
+    activation = getattr(layer, "activation", None)
+    return type(layer) in _LAYERS and (
+        activation is None or activation.__module__.partition(".")[0] == "keras"
+    )
+
+
+def _name(thing):
+    return getattr(thing, "__name__", "")
+
+
+def _is_of_keras(thing):
+    return type(thing).__module__.partition(".")[0] == "keras"
+
+
+def _without_numbers(config, numbers):
+    """`config` without what graphs do not depend on; what they get as input is noted.
+
+    Those are seeds and initial values, and the rates and factors that
+    :func:`numbers_of` lists.
+    """
+    if isinstance(config, (list, tuple)):
+        return [_without_numbers(item, numbers) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kind, module = config.get("class_name"), config.get("module")
+    if module is not None and module.partition(".")[0] != "keras":
+        raise _NotTold
+    if kind == "L2" or (kind == "Dropout" and _has_rate(config["config"])):
+        key = "l2" if kind == "L2" else "rate"
+        numbers.append(config["config"][key])
+        config = config | {"config": {**config["config"], key: "a number"}}
+    return {
+        key: _without_numbers(value, numbers)
+        for key, value in config.items()
+        if key != "seed" and not key.endswith("_initializer")
+    }
+
+
+def _has_rate(config):
+    return config["rate"] > 0 and config["noise_shape"] is None
+
+
+def _penalized(model):
+    return [
+        v.regularizer
+        for v in model.trainable_variables
+        if isinstance(v.regularizer, keras.regularizers.L2)
+    ]
+
+
+def _dropping(model):
+    return [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Dropout) and _has_rate(layer.get_config())
+    ]
+
+
+def numbers_of(model):
+    """Rates of dropout and factors of penalties, which graphs get as input."""
+    rates = [layer.rate for layer in _dropping(model)]
+    return [*rates, *(float(penalty.l2) for penalty in _penalized(model))]
+
+
+# A network to trace
+
+
+class _Dropout(keras.layers.Dropout):
+    """Dropout at a rate that is a tensor while a graph is traced."""
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        seed = tf.cast(self.seed_generator.next(), tf.int32)
+        rate = tf.cast(self.rate, inputs.dtype)
+        return tf.nn.experimental.stateless_dropout(inputs, rate, seed)
+
+
+class _FusedAdam:
+    """Adam's update as one operation for each variable instead of a dozen.
+
+    The same formula, in TensorFlow's kernel: one pass over memory.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        step = tf.cast(self.iterations.value, tf.float32) + 1
+        self._powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        beta_1_power, beta_2_power, rate = (
+            tf.cast(number, variable.dtype) for number in (*self._powers, learning_rate)
+        )
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
+            lr=rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+
+class _Adam(_FusedAdam, keras.optimizers.Adam):
+    pass
+
+
+class _AdamW(_FusedAdam, keras.optimizers.AdamW):
+    pass
+
+
+_FUSED = {keras.optimizers.Adam: _Adam, keras.optimizers.AdamW: _AdamW}
+
+
+def _twin(model):
+    """A network of the same structure, to be traced and thrown away."""
+
+    def copied(layer):
+        # Initial values do not matter, and seeds would be drawn from Python's
+        # generator.
+        config = {
+            key: "zeros" if key.endswith("_initializer") else value
+            for key, value in layer.get_config().items()
+        }
+        if "seed" in config:
+            config["seed"] = 0
+        has_rate = type(layer) is keras.layers.Dropout and _has_rate(config)
+        return (_Dropout if has_rate else type(layer)).from_config(config)
+
+    twin = keras.models.clone_model(model, clone_function=copied)
+    kind = type(model.optimizer)
+    if not getattr(model.optimizer, "amsgrad", False):
+        kind = _FUSED.get(kind, kind)
+    loss = model.loss
+    if not isinstance(loss, str):
+        loss = keras.losses.deserialize(keras.losses.serialize(loss))
+    optimizer = kind.from_config(model.optimizer.get_config())
+    twin.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    twin.optimizer.build(twin.trainable_variables)
+    return twin
+
+
+def _set_numbers(twin, numbers):
+    places = [(layer, "rate") for layer in _dropping(twin)]
+    places += [(penalty, "l2") for penalty in _penalized(twin)]
+    for i, (place, name) in enumerate(places):
+        setattr(place, name, numbers[i])
+
+
+# Graphs
+
+
+def _traced(function, signature):
+    """`function` as one graph, traced on purpose and not by what it is called with."""
+    function = tf.function(function, input_signature=signature, autograph=False)
+    return function.get_concrete_function()
+
+
+def _shapes(model):
+    return [(v.shape, v.dtype) for v in _saving.variables(model)]
+
+
+class _Graph:
+    """A graph that was traced on a twin and runs on other networks' variables."""
+
+    def __init__(self, make, model):
+        twin = _twin(model)
+        if _shapes(twin) != _shapes(model):
+            raise _NotTold
+        function, signature = make(twin)
+        self._graph = _traced(function, signature)
+        self._dtypes = [output.dtype for output in self._graph.outputs]
+        variables = [v.value.handle for v in _saving.variables(twin)]
+        places = {id(handle): i for i, handle in enumerate(variables)}
+        captured = self._graph.captured_inputs
+        if not all(id(handle) in places for handle in captured):
+            raise _NotTold
+        self._order = [places[id(handle)] for handle in captured]
+        # The twin's own values are never used, and the graph keeps its variables:
+        # their memory is given back.
+        for variable in _saving.variables(twin):
+            tf.raw_ops.AssignVariableOp(
+                resource=variable.value.handle, value=tf.zeros(0, variable.dtype)
+            )
+
+    def on(self, model):
+        """The graph as a function of its inputs, on this network's variables."""
+        handles = [v.value.handle for v in _saving.variables(model)]
+        captured = [handles[i] for i in self._order]
+
+        def run(*inputs):
+            return tf.raw_ops.StatefulPartitionedCall(
+                args=[*inputs, *captured], Tout=self._dtypes, f=self._graph
+            )
+
+        return run
+
+
+def _shared(key, make, model):
+    """The graph for all networks like this one; None if there can be none."""
+    alike = structure(model)
+    if alike is None:
+        return None
+    key = (alike, *key)
+    with _lock:
+        if key not in _kept:
+            try:
+                _kept[key] = _Graph(make, model)
+            except _NotTold:
+                _kept[key] = None
+            while len(_kept) > _MOST_KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(key)
+        return _kept[key]
+
+
+# Passes
+
+
+def _spec(array_shape, dtype):
+    return tf.TensorSpec((None, *array_shape), tf.as_dtype(dtype))
+
+
+def _over_batches(step, augment):
+    """Run `step` on batch after batch of a piece of the data, adding up its results."""
+
+    def run(x, y, weight, totals, batch_size, seed, first_index):
+        n = tf.shape(x)[0]
+        n_steps = (n + batch_size - 1) // batch_size
+
+        def body(i, totals):
+            first = i * batch_size
+            stop = tf.minimum(first + batch_size, n)
+            images = tf.cast(x[first:stop], tf.float32)
+            if augment is not None:
+                changed = augment(images, tf.stack([seed, first_index + i]))
+                # Layers of older Keras need the shape that the resampling loses.
+                images = tf.ensure_shape(changed, images.shape)
+            w = None if weight is None else weight[first:stop]
+            return i + 1, totals + step(images, y[first:stop], w)
+
+        # One after the other: a step reads what the step before has written.
+        _, totals = tf.while_loop(
+            lambda i, _: i < n_steps, body, (0, totals), parallel_iterations=1
+        )
+        return totals
+
+    return run
+
+
+def _n_correct(y, outputs):
+    if outputs.shape[-1] == 1:
+        hits = (outputs > 0.5) == (y > 0.5)
+    else:
+        codes = tf.argmax(y, axis=-1) if y.shape.rank == 2 else tf.cast(y, tf.int64)
+        hits = tf.argmax(outputs, axis=-1) == codes
+    return tf.reduce_sum(tf.cast(hits, tf.float64))
+
+
+def _standard_step(twin, train):
+    """What ``Model.train_step`` and ``test_step`` do; sums of loss and hits."""
+
+    def step(x, y, weight):
+        with tf.GradientTape() as tape:
+            outputs = twin(x, training=train)
+            loss = twin.compute_loss(x, y, outputs, sample_weight=weight)
+        if train:
+            variables = twin.trainable_variables
+            twin.optimizer.apply(tape.gradient(loss, variables), variables)
+        n = tf.cast(tf.shape(x)[0], tf.float64)
+        return tf.stack([tf.cast(loss, tf.float64) * n, _n_correct(y, outputs)])
+
+    return step
+
+
+class Pass:
+    """Training or judging a network, piece after piece of the data.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+    train : bool
+        Whether to train, by ``model.train_step`` or, where it is Keras' own on a
+        network of nothing but Keras' layers, by a graph that such networks share.
+    image_shape, image_dtype, target_shape, target_dtype
+        Of one image and of its target.
+    weighted : bool
+        Whether the samples have weights.
+    augment : dict, callable or None
+        Settings of :func:`~skcnn._augment.random_affine`, or what a user's layer does
+        with images and a seed.
+    batch_size : int
+    """
+
+    def __init__(
+        self,
+        model,
+        *,
+        train,
+        image_shape,
+        image_dtype,
+        target_shape,
+        target_dtype,
+        weighted,
+        augment,
+        batch_size,
+    ):
+        self.model = model
+        self.batch_size = tf.constant(batch_size)
+        specs = [_spec(image_shape, image_dtype), _spec(target_shape, target_dtype)]
+        specs += [_spec((), tf.float32)] if weighted else []
+        self._dtypes = [spec.dtype for spec in specs]
+        # Sums so far, batch size, seed, index of the first batch
+        specs += [tf.TensorSpec((2,), tf.float64), *[tf.TensorSpec((), tf.int32)] * 3]
+        settings = augment if isinstance(augment, dict) else None
+        if settings is not None:
+
+            def augment(images, seed):
+                return random_affine(images, seed, **settings)
+
+        def flat(run):
+            """`run` with arguments as many as there are specs."""
+            return run if weighted else lambda x, y, *rest: run(x, y, None, *rest)
+
+        def shared(twin):
+            step = _standard_step(twin, train)
+            run = flat(_over_batches(step, augment if train else None))
+
+            def numbered(numbers, *inputs):
+                _set_numbers(twin, numbers)
+                return run(*inputs)
+
+            return numbered, [tf.TensorSpec((None,), tf.float32), *specs]
+
+        graph = None
+        if augment is None or settings is not None:
+            key = ("train" if train else "test", *specs, json.dumps(settings))
+            graph = _shared(key, shared, model)
+        self._is_shared = graph is not None
+        if self._is_shared:
+            run, numbers = graph.on(model), tf.constant(numbers_of(model), tf.float32)
+            self._run = lambda *inputs: run(numbers, *inputs)[0]
+        else:
+            own_step = model.train_step if train else model.test_step
+
+            def step(x, y, weight):
+                own_step((x, y) if weight is None else (x, y, weight))
+                return tf.zeros(2, tf.float64)
+
+            run = flat(_over_batches(step, augment if train else None))
+            self._run = _traced(run, specs)
+
+    def start(self):
+        """Begin a pass over the data."""
+        self._totals, self._n = tf.zeros(2, tf.float64), 0
+        if not self._is_shared:
+            self.model.reset_metrics()
+
+    def __call__(self, chunk, seed, first_index):
+        """Take a piece: images, targets and, if weighted, weights."""
+        inputs = [
+            tf.convert_to_tensor(part, dtype)
+            for part, dtype in zip(chunk, self._dtypes, strict=True)
+        ]
+        self._totals = self._run(
+            *inputs,
+            self._totals,
+            self.batch_size,
+            tf.constant(seed),
+            tf.constant(first_index),
+        )
+        self._n += len(chunk[0])
+
+    def logs(self):
+        """Loss and metrics of the pass so far, as floats."""
+        if not self._is_shared:
+            return {k: float(v) for k, v in self.model.get_metrics_result().items()}
+        loss, accuracy = (float(total) / self._n for total in self._totals.numpy())
+        with_accuracy = self.model.get_compile_config()["metrics"]
+        return {"loss": loss} | ({"accuracy": accuracy} if with_accuracy else {})
+
+
+def output_activation(model):
+    """What turns the outputs into probabilities, where the loss takes logits."""
+    config = getattr(model.loss, "get_config", dict)()
+    if not config.get("from_logits", getattr(model.loss, "from_logits", False)):
+        return None
+    return "sigmoid" if model.output_shape[-1] == 1 else "softmax"
+
+
+def forward(model, image_shape, image_dtype):
+    """A function from a batch of images to their probabilities, as float32."""
+    activation = output_activation(model)
+    spec = _spec(image_shape, image_dtype)
+
+    def make(network):
+        def run(x):
+            outputs = network(tf.cast(x, tf.float32), training=False)
+            outputs = tf.cast(outputs, tf.float32)
+            return getattr(tf.nn, activation)(outputs) if activation else outputs
+
+        return run, [spec]
+
+    graph = _shared(("forward", spec), make, model)
+    if graph is None:
+        run = _traced(*make(model))
+        return lambda x: run(tf.convert_to_tensor(x, spec.dtype)).numpy()
+    run = graph.on(model)
+    return lambda x: run(tf.convert_to_tensor(x, spec.dtype))[0].numpy()

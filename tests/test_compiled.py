@@ -1,0 +1,369 @@
+"""Graphs that fits share: which networks are alike, and that training is the same."""
+
+import collections
+import functools
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from skcnn import CNNClassifier, _saving
+from skcnn._tensorflow import import_tensorflow
+
+tf = import_tensorflow()
+import keras  # noqa: E402
+from keras import layers, losses, optimizers, regularizers  # noqa: E402
+
+from skcnn import _compiled  # noqa: E402
+
+
+def network(
+    rate=0.2,
+    l2=1e-3,
+    units=6,
+    activation="relu",
+    optimizer="adam",
+    loss="sparse_categorical_crossentropy",
+    first=(),
+    **compile_with,
+):
+    """Of layers without names and without seeds, compiled."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            *first,
+            layers.Flatten(),
+            layers.Dense(units, activation, kernel_regularizer=regularizers.L2(l2)),
+            layers.Dropout(rate),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile(
+        optimizer=optimizer, loss=loss, **{"metrics": ["accuracy"]} | compile_with
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def functional(rate=0.2, names=("a", "b")):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Dense(5, name=names[0])(layers.Flatten()(inputs))
+    y = layers.Dropout(rate)(x)
+    outputs = layers.Dense(4, activation="softmax", name=names[1])(layers.Add()([x, y]))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+# What is alike
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"rate": 0.7},
+        {"l2": 0.5},
+        {"optimizer": optimizers.Adam(0.5)},
+        {"loss": losses.sparse_categorical_crossentropy},
+        {"metrics": None},
+    ],
+    ids=["seeds and names", "rate", "l2", "learning rate", "loss function", "metrics"],
+)
+def test_networks_that_differ_in_numbers_are_alike(changed):
+    assert _compiled.structure(network(**changed)) == _compiled.structure(network())
+
+
+def test_names_of_layers_make_no_difference():
+    one, other = functional(names=("a", "b")), functional(0.4, names=("dense", "relu"))
+    assert _compiled.structure(one) == _compiled.structure(other) is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rate": 0.0},
+        {"units": 7},
+        {"activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"optimizer": optimizers.Adam(beta_1=0.8)},
+        {"optimizer": optimizers.Adam(clipnorm=1.0)},
+        {"optimizer": optimizers.Adam(optimizers.schedules.CosineDecay(0.1, 7))},
+        {"loss": losses.SparseCategoricalCrossentropy(from_logits=True)},
+        {"loss": "categorical_crossentropy"},
+        {"first": [layers.Rescaling(1 / 16)]},
+        {"first": [layers.Conv2D(3, 3)]},
+    ],
+    ids=str,
+)
+def test_networks_that_compute_something_else_are_not_alike(changed):
+    alike = _compiled.structure(network(**changed))
+    assert alike is not None
+    assert alike != _compiled.structure(network())
+
+
+def own_loss(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_pred), axis=-1)
+
+
+class OwnLayer(layers.Dense):
+    pass
+
+
+class OwnModel(keras.Sequential):
+    pass
+
+
+def own_model():
+    model = OwnModel([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(4)])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class OwnOptimizer(optimizers.SGD):
+    pass
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: network(loss=own_loss),
+        lambda: network(metrics=["accuracy", "mse"]),
+        lambda: network(metrics=[own_loss]),
+        lambda: network(weighted_metrics=["accuracy"]),
+        lambda: network(optimizer=OwnOptimizer()),
+        lambda: network(activation=keras.ops.square),
+        lambda: network(activation=lambda x: x),
+        lambda: network(first=[OwnLayer(3)]),
+        lambda: network(first=[layers.Lambda(lambda x: x + 1)]),
+        lambda: network(first=[layers.Normalization(mean=1.0, variance=2.0)]),
+        lambda: network(first=[layers.RandomFlip()]),
+        lambda: network(first=[keras.Sequential([layers.Dense(2)])]),
+        lambda: network(first=[layers.Dense(2, activity_regularizer="l2")]),
+        own_model,
+    ],
+    ids=[
+        *("loss", "metrics", "metric", "weighted", "optimizer", "operation", "lambda"),
+        *("layer", "code", "learned", "random", "nested", "activity", "model"),
+    ],
+)
+def test_what_its_configuration_does_not_tell_is_not_shared(make):
+    assert _compiled.structure(make()) is None
+
+
+# That it is one graph
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Graphs that are traced, with none kept from before."""
+    graphs = []
+    monkeypatch.setattr(_compiled, "_kept", collections.OrderedDict())
+    original = _compiled._traced
+
+    def recorded(function, signature):
+        graphs.append(signature)
+        return original(function, signature)
+
+    monkeypatch.setattr(_compiled, "_traced", recorded)
+    return graphs
+
+
+def test_a_search_traces_once(few, tiny_cnn, traced):
+    grid = {
+        "l2": [1e-4, 1e-2],
+        "dropout": [0.1, 0.2],
+        "last_dropout": [0.3, 0.4],
+        "learning_rate": [1e-3, 1e-2],
+        "batch_size": [16, 32],
+    }
+    network = tiny_cnn(filters=(4, 4), epochs=1, class_weight="balanced")
+    GridSearchCV(network, grid, cv=2).fit(few.images, few.target)
+    assert len(traced) == 2  # training, prediction
+
+
+def test_fits_of_a_users_builder_trace_once(few, traced):
+    estimator = CNNClassifier(build, epochs=1, validation_fraction=0.2)
+    grid = {"model__rate": [0.1, 0.4], "model__l2": [1e-3, 1e-2]}
+    GridSearchCV(estimator, grid, cv=2).fit(few.images, few.target)
+    assert len(traced) == 3  # training, validation, prediction
+
+
+def build(rate=0.2, l2=1e-3, activation="relu"):
+    model = network(rate, l2, activation=activation)
+    return keras.models.clone_model(model)  # not compiled
+
+
+def test_copies_share_the_graph_of_prediction(few, fitted_tiny, traced):
+    expected = fitted_tiny.predict_proba(few.images)
+    traced.clear()
+    copies = [pickle.loads(pickle.dumps(fitted_tiny)) for _ in range(2)]
+    for copied in copies:
+        assert_array_equal(copied.predict_proba(few.images), expected)
+    assert len(traced) <= 1
+
+
+def test_few_graphs_are_kept(few, tiny_cnn, traced):
+    for units in range(1, 12):
+        tiny_cnn(dense_units=units, epochs=1).fit(few.images, few.target).predict(
+            few.images
+        )
+    assert len(_compiled._kept) == _compiled._MOST_KEPT < len(traced) == 22
+
+
+def test_the_traced_network_gives_its_memory_back(few, tiny_cnn, traced):
+    tiny_cnn(dense_units=300, epochs=1).fit(few.images, few.target)
+    (graph,) = _compiled._kept.values()
+    handles = graph._graph.captured_inputs
+    assert len(handles) > 10
+    for handle in handles:
+        dtype = handle._handle_data.shape_and_type[0].dtype
+        assert tf.size(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)) == 0
+
+
+def test_fits_in_threads_do_not_disturb_each_other(few, tiny_cnn, fitted_tiny):
+    network = tiny_cnn(last_dropout=0.3, dense_units=8, epochs=3)
+    scores = functools.partial(
+        cross_val_score, network, few.images, few.target, cv=4, scoring="neg_log_loss"
+    )
+    alone = scores()
+    with joblib.parallel_config("threading", n_jobs=4):
+        assert_array_equal(scores(), alone)
+
+
+# That it is the same training
+
+
+@pytest.fixture
+def not_shared(monkeypatch):
+    """Every network is trained by its own ``train_step`` with Keras' own optimizer."""
+
+    def switch_off():
+        monkeypatch.setattr(_compiled, "structure", lambda model: None)
+
+    return switch_off
+
+
+def sigmoid(meta):
+    model = keras.Sequential(
+        [
+            keras.Input(meta["image_shape_"]),
+            layers.Flatten(),
+            layers.Dense(4, activation="relu"),
+            layers.Dropout(0.2),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def one_hot(meta):
+    return network(loss="categorical_crossentropy")
+
+
+def logits(meta):
+    inputs = keras.Input(meta["image_shape_"])
+    model = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(inputs)))
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+def nadam(learning_rate):
+    return optimizers.Nadam(learning_rate, weight_decay=0.01, use_ema=True)
+
+
+def clipped(learning_rate):
+    return optimizers.Adam(learning_rate, beta_1=0.8, epsilon=1e-4, global_clipnorm=1.0)
+
+
+def amsgrad(learning_rate):
+    return optimizers.Adam(learning_rate, amsgrad=True)
+
+
+def decayed(learning_rate):
+    return optimizers.AdamW(learning_rate, weight_decay=0.1)
+
+
+DEEP = {
+    "filters": (4, 6),
+    "dense_units": 8,
+    "normalize": True,
+    "dropout": 0.2,
+    "last_dropout": 0.3,
+    "l2": 1e-2,
+    "validation_fraction": 0.2,
+}
+CASES = {
+    "adam": DEEP,
+    "augmented": DEEP | {"augment": True},
+    "class weights": DEEP | {"class_weight": "balanced"},
+    "momentum": DEEP | {"optimizer": functools.partial(optimizers.SGD, momentum=0.9)},
+    "schedule": DEEP
+    | {"learning_rate": optimizers.schedules.ExponentialDecay(0.01, 3, 0.9)},
+    "decayed": DEEP | {"optimizer": decayed},
+    "clipped": DEEP | {"optimizer": clipped},
+    "amsgrad": DEEP | {"optimizer": amsgrad},
+    "nadam": DEEP | {"optimizer": nadam},
+}
+BUILDERS = {"sigmoid": sigmoid, "one-hot": one_hot, "logits": logits}
+
+
+@pytest.mark.parametrize("case", [*CASES, *BUILDERS])
+def test_shared_graphs_train_as_the_networks_own_step(few, tiny_cnn, not_shared, case):
+    y = few.target
+    if case in CASES:
+        estimator = tiny_cnn(**CASES[case], epochs=2)
+    else:
+        model = BUILDERS[case]
+        estimator = CNNClassifier(model, epochs=2, batch_size=32, random_state=0)
+        y = y // 2 if model is sigmoid else y
+    pair = []
+    for _ in range(2):
+        estimator.fit(few.images, y)
+        proba = estimator.predict_proba(few.images)
+        pair.append((estimator.history_, _saving.values(estimator.model_), proba))
+        assert (_compiled.structure(estimator.model_) is None) == (len(pair) == 2)
+        not_shared()
+    (history, values, proba), (own_history, own_values, own_proba) = pair
+    assert list(history) == list(own_history)
+    for name, series in history.items():
+        assert_allclose(series, own_history[name], rtol=2e-4, err_msg=name)
+    assert_allclose(proba, own_proba, atol=2e-4)
+    # The states of dropout are equal: the masks were the same.
+    for ours, own in zip(values, own_values, strict=True):
+        if ours.dtype.kind != "f":
+            assert_array_equal(ours, own)
+
+
+def test_bfloat16_trains_alike(few, tiny_cnn, not_shared):
+    estimator = tiny_cnn(**DEEP, precision="bfloat16", epochs=2)
+    shared = estimator.fit(few.images, few.target).history_
+    not_shared()
+    own = estimator.fit(few.images, few.target).history_
+    for name, series in shared.items():
+        assert_allclose(series, own[name], rtol=0.05, atol=0.02, err_msg=name)
+
+
+def test_numbers_of_the_fit_reach_the_graph(few, tiny_cnn, traced):
+    """The graph was traced with other ones."""
+    X, y = few.images, few.target
+    settings = {"filters": (4, 4), "dropout": 0.1, "last_dropout": 0.1, "epochs": 1}
+    tiny_cnn(**settings, l2=1e-4).fit(X, y)
+    n_traced = len(traced)
+    small = tiny_cnn(**settings, l2=1e-4, learning_rate=1e-12).fit(X, y)
+    large = tiny_cnn(**settings, l2=10.0, learning_rate=1e-12).fit(X, y)
+    assert len(traced) == n_traced
+    kernel = np.asarray(small.model_.get_layer("conv_2").kernel)
+    penalty = 10 * np.sum(np.square(kernel, dtype=np.float64))
+    difference = large.history_["loss"][0] - small.history_["loss"][0]
+    assert difference == pytest.approx(penalty, rel=1e-3)
+
+    nearly_all = tiny_cnn(**settings | {"last_dropout": 0.999}, learning_rate=1e-12)
+    # Without what was dropped the outputs are the same for nearly all images.
+    assert nearly_all.fit(X, y).history_["loss"][0] != small.history_["loss"][0]
