@@ -41,8 +41,8 @@ parser.add_argument("--output", default=".", help="where the figure goes; defaul
 args = parser.parse_args()
 
 if args.folder is None:
-    data = make_scenes(700, image_size=32, random_state=0)
-    args.epochs = args.epochs or 25
+    data = make_scenes(1000, image_size=48, random_state=0)
+    args.epochs = args.epochs or 40
 else:
     data = load_image_folder(
         args.folder, image_size=args.image_size, exclude=args.exclude

@@ -95,23 +95,20 @@ def structure(model):
 
 
 def _structure(model):
-    functional = type(keras.Model(*[keras.Input((1,))] * 2))
-    plain = type(model) in (functional, keras.Sequential)
+    plain = type(model).__module__.startswith("keras.")  # no subclass of a user's
     if not plain or not all(map(_computes_what_it_says, model.layers)):
         raise _NotTold
-    compiled = model.get_compile_config()
+    compiled, loss = _compiled_with(model), model.loss
     if not (
         _is_of_keras(model.optimizer)
+        and (isinstance(loss, str) or _is_of_keras(loss))
         and compiled["metrics"] in (None, [], ["accuracy"])
         and not compiled["weighted_metrics"]
         and not compiled["loss_weights"]
     ):
         raise _NotTold
-    loss = model.loss
-    if callable(loss) and loss is getattr(keras.losses, _name(loss), None):
-        loss = _name(loss)
-    elif not isinstance(loss, str):
-        loss = keras.losses.serialize(loss)
+    if not isinstance(loss, str):
+        loss = getattr(loss, "__name__", None) or keras.losses.serialize(loss)
     config = model.get_config()
     optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
     del optimizer["name"]
@@ -131,19 +128,22 @@ def _structure(model):
     return told
 
 
+def _compiled_with(model):
+    """Arguments of ``compile`` as they came: to serialize what is a user's may warn."""
+    try:
+        return model._compile_config.config
+    except AttributeError:
+        raise _NotTold from None
+
+
 def _computes_what_it_says(layer):
     activation = getattr(layer, "activation", None)
-    return type(layer) in _LAYERS and (
-        activation is None or activation.__module__.partition(".")[0] == "keras"
-    )
-
-
-def _name(thing):
-    return getattr(thing, "__name__", "")
+    return type(layer) in _LAYERS and (activation is None or _is_of_keras(activation))
 
 
 def _is_of_keras(thing):
-    return type(thing).__module__.partition(".")[0] == "keras"
+    """Whether a function, or an object's class, is defined in Keras."""
+    return thing.__module__.partition(".")[0] == "keras"
 
 
 def _without_numbers(config, numbers):
@@ -480,6 +480,7 @@ class Pass:
         if self._is_shared:
             run, numbers = graph.on(model), tf.constant(numbers_of(model), tf.float32)
             self._run = lambda *inputs: run(numbers, *inputs)[0]
+            self._with_accuracy = bool(_compiled_with(model)["metrics"])
         else:
             own_step = model.train_step if train else model.test_step
 
@@ -516,8 +517,7 @@ class Pass:
         if not self._is_shared:
             return {k: float(v) for k, v in self.model.get_metrics_result().items()}
         loss, accuracy = (float(total) / self._n for total in self._totals.numpy())
-        with_accuracy = self.model.get_compile_config()["metrics"]
-        return {"loss": loss} | ({"accuracy": accuracy} if with_accuracy else {})
+        return {"loss": loss} | ({"accuracy": accuracy} if self._with_accuracy else {})
 
 
 def output_activation(model):

@@ -11,7 +11,7 @@ from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
 # Images go to the device in pieces of this size: small enough that Ctrl-C is heard
 # within seconds and that no second copy of the data is ever held, large enough that
 # the call from Python costs nothing beside the arithmetic.
-_CHUNK_BYTES = 2**23
+_CHUNK_BYTES = 2**22
 # Images predicted in one call, times their pixels: bounds the memory of activations.
 _PREDICT_PIXELS = 2**20
 _PREDICT_ROWS = 1024

@@ -132,6 +132,7 @@ class OwnOptimizer(optimizers.SGD):
     "make",
     [
         lambda: network(loss=own_loss),
+        lambda: network(loss=lambda y_true, y_pred: own_loss(y_true, y_pred)),
         lambda: network(metrics=["accuracy", "mse"]),
         lambda: network(metrics=[own_loss]),
         lambda: network(weighted_metrics=["accuracy"]),
@@ -147,7 +148,16 @@ class OwnOptimizer(optimizers.SGD):
         own_model,
     ],
     ids=[
-        *("loss", "metrics", "metric", "weighted", "optimizer", "operation", "lambda"),
+        *(
+            "loss",
+            "lambda loss",
+            "metrics",
+            "metric",
+            "weighted",
+            "optimizer",
+            "operation",
+            "lambda",
+        ),
         *("layer", "code", "learned", "random", "nested", "activity", "model"),
     ],
 )
