@@ -1,0 +1,76 @@
+"""Keras itself: ``Model.fit``, as its documentation teaches it."""
+
+import keras
+
+from . import versions_of
+
+
+def versions():
+    return versions_of("keras", "tensorflow-cpu")
+
+
+def build(shape, n_classes, task, flat=False):
+    """The network of skcnn's builder, in plain Keras."""
+    layers, settings = keras.layers, task.network
+    stack = [keras.Input((shape[0] * shape[1] * shape[2],) if flat else shape)]
+    if flat:
+        stack.append(layers.Reshape(shape))
+    if task.augment:
+        stack += [
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(0.1),
+            layers.RandomZoom(0.1),
+        ]
+    if settings["normalize"]:
+        stack.append(layers.BatchNormalization())
+    last = len(settings["filters"]) - 1
+    for i, filters in enumerate(settings["filters"]):
+        penalty = (
+            keras.regularizers.L2(settings["l2"]) if settings["l2"] and i else None
+        )
+        stack.append(
+            layers.Conv2D(
+                filters,
+                3,
+                strides=1 if i else settings.get("stem_strides", 1),
+                padding="same",
+                activation="relu",
+                kernel_regularizer=penalty,
+            )
+        )
+        stack.append(layers.MaxPooling2D(2))
+        rate = settings["last_dropout" if i == last else "dropout"]
+        if rate:
+            stack.append(layers.Dropout(rate))
+    stack.append(layers.Flatten())
+    if settings["dense_units"]:
+        stack.append(layers.Dense(settings["dense_units"], activation="relu"))
+    stack.append(layers.Dense(n_classes, activation="softmax"))
+    return keras.Sequential(stack)
+
+
+def compiled(shape, n_classes, task, flat=False):
+    model = build(shape, n_classes, task, flat)
+    model.compile(
+        optimizer=keras.optimizers.Adam(task.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def prepare(task, X, y):
+    keras.utils.set_random_seed(0)
+    shape, n_classes = X.shape[1:], int(y.max()) + 1
+    how = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
+    state = {"model": compiled(shape, n_classes, task)}
+
+    def fit():
+        if task.what == "fit":
+            state["model"] = compiled(shape, n_classes, task)
+        state["model"].fit(X, y, **how)
+
+    def accuracy():
+        return float((state["model"].predict(X, verbose=0).argmax(axis=1) == y).mean())
+
+    return fit, accuracy

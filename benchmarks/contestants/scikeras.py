@@ -1,0 +1,41 @@
+from scikeras.wrappers import KerasClassifier
+from sklearn.model_selection import GridSearchCV
+
+from . import folds, keras, versions_of
+
+
+def versions():
+    return versions_of("scikeras", "keras", "tensorflow-cpu", "scikit-learn")
+
+
+def prepare(task, X, y):
+    shape, n_classes = X.shape[1:], int(y.max()) + 1
+
+    def build():
+        return keras.build(shape, n_classes, task)
+
+    network = KerasClassifier(
+        build,
+        optimizer="adam",
+        optimizer__learning_rate=task.learning_rate,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        epochs=task.epochs,
+        batch_size=task.batch_size,
+        verbose=0,
+        random_state=0,
+    )
+    if task.what == "search":
+        grid = {f"optimizer__{name}": values for name, values in task.grid.items()}
+        search = GridSearchCV(
+            network, grid, cv=folds(task), n_jobs=task.n_jobs, scoring="accuracy"
+        )
+        return lambda: search.fit(X, y), lambda: search.best_score_
+    if task.what == "fit":
+        return lambda: network.fit(X, y), lambda: network.score(X, y)
+    network.fit(X[:640], y[:640])
+    if task.what == "predict":
+        return lambda: network.predict_proba(X), lambda: None
+    return lambda: [network.predict_proba(X[i : i + 1]) for i in range(100)], (
+        lambda: None
+    )

@@ -1,0 +1,39 @@
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+
+from skcnn import CNNClassifier
+
+from . import folds, versions_of
+
+
+def versions():
+    return versions_of("skcnn", "scikit-learn", "tensorflow-cpu")
+
+
+def prepare(task, X, y):
+    network = CNNClassifier(
+        **task.network,
+        epochs=task.epochs,
+        batch_size=task.batch_size,
+        learning_rate=task.learning_rate,
+        precision=task.precision,
+        augment=task.augment,
+        random_state=0,
+    )
+    if task.what == "search":
+        search = GridSearchCV(network, task.grid, cv=folds(task), n_jobs=task.n_jobs)
+        return lambda: search.fit(X, y), lambda: search.best_score_
+    if task.what == "fit":
+        return lambda: network.fit(X, y), lambda: network.score(X, y)
+    if task.what == "epoch":
+        classes = np.unique(y)
+        return (
+            lambda: network.partial_fit(X, y, classes=classes),
+            lambda: network.score(X, y),
+        )
+    network.fit(X[:640], y[:640])
+    if task.what == "predict":
+        return lambda: network.predict_proba(X), lambda: None
+    return lambda: [network.predict_proba(X[i : i + 1]) for i in range(100)], (
+        lambda: None
+    )
