@@ -245,6 +245,7 @@ def data_of(task):
     y = np.arange(task.n) % 5
     # Noise of another brightness and grain for each class: easy to learn, and costs
     # nothing to make.
-    coarse = rng.integers(0, 180, (task.n, task.size // 2 + 1, task.size // 2 + 1, 3))
-    X = coarse.repeat(2, axis=1).repeat(2, axis=2)[:, : task.size, : task.size]
-    return (X + 15 * y[:, None, None, None]).astype(np.uint8), y
+    half = task.size // 2 + 1
+    X = rng.integers(0, 180, (task.n, half, half, 3), dtype=np.uint8)
+    X = X.repeat(2, axis=1).repeat(2, axis=2)[:, : task.size, : task.size]
+    return X + (15 * y[:, None, None, None]).astype(np.uint8), y
