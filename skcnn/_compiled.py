@@ -110,6 +110,8 @@ def _structure(model):
     if not isinstance(loss, str):
         loss = getattr(loss, "__name__", None) or keras.losses.serialize(loss)
     config = model.get_config()
+    if any(layer["module"] != "keras.layers" for layer in config["layers"]):
+        raise _NotTold  # operations between layers
     optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
     del optimizer["name"]
     if isinstance(optimizer["learning_rate"], float):  # a schedule is part of the graph
@@ -515,7 +517,8 @@ class Pass:
     def logs(self):
         """Loss and metrics of the pass so far, as floats."""
         if not self._is_shared:
-            return {k: float(v) for k, v in self.model.get_metrics_result().items()}
+            logs = {k: float(v) for k, v in self.model.get_metrics_result().items()}
+            return {"loss": logs.pop("loss"), **logs}  # in older Keras by alphabet
         loss, accuracy = (float(total) / self._n for total in self._totals.numpy())
         return {"loss": loss} | ({"accuracy": accuracy} if self._with_accuracy else {})
 

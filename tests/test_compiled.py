@@ -48,10 +48,10 @@ def network(
     return model
 
 
-def functional(rate=0.2, names=("a", "b")):
+def functional(rate=0.2, names=("a", "b"), between=lambda x: x):
     inputs = keras.Input((8, 8, 1))
     x = layers.Dense(5, name=names[0])(layers.Flatten()(inputs))
-    y = layers.Dropout(rate)(x)
+    y = layers.Dropout(rate)(between(x))
     outputs = layers.Dense(4, activation="softmax", name=names[1])(layers.Add()([x, y]))
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -145,6 +145,7 @@ class OwnOptimizer(optimizers.SGD):
         lambda: network(first=[layers.RandomFlip()]),
         lambda: network(first=[keras.Sequential([layers.Dense(2)])]),
         lambda: network(first=[layers.Dense(2, activity_regularizer="l2")]),
+        lambda: functional(between=keras.ops.sin),
         own_model,
     ],
     ids=[
@@ -158,7 +159,8 @@ class OwnOptimizer(optimizers.SGD):
             "operation",
             "lambda",
         ),
-        *("layer", "code", "learned", "random", "nested", "activity", "model"),
+        *("layer", "code", "learned", "random", "nested", "activity", "operation"),
+        "model",
     ],
 )
 def test_what_its_configuration_does_not_tell_is_not_shared(make):
