@@ -23,8 +23,6 @@ from pathlib import Path
 from tasks import TASKS
 
 HERE = Path(__file__).resolve().parent
-# Accuracies of the same training by other libraries differ by this much at most.
-NOISE = 0.05
 
 
 class Contestant:
@@ -124,7 +122,7 @@ def row(task_name, us, peer):
         "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in (us, peer)],
         "accuracies": accuracies,
         "same accuracy": None in accuracies
-        or abs(accuracies[0] - accuracies[1]) <= NOISE,
+        or abs(accuracies[0] - accuracies[1]) <= task.noise,
         "versions": us.versions | peer.versions,
     }
 

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 
-# TensorFlow's own switch for the start-up lines; whoever has set it gets all of them.
+# TensorFlow's own switch for the start-up lines; whoever sets it to 0 gets all of them.
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 # What is no news to the user: lines of severity "info", in the two formats that
 # TensorFlow 2.18 to 2.21 use, what they continue with on the next line, and the
@@ -59,15 +59,15 @@ def import_tensorflow():
     TensorFlow reports at import which processor extensions it uses, and at the first
     operation that there is no GPU; since 2.19 its own switch does not silence that.
     All else is printed as ever, and with the environment variable
-    ``TF_CPP_MIN_LOG_LEVEL`` set, to whatever value, nothing is held back. No setting
-    of TensorFlow or of the process is changed.
+    ``TF_CPP_MIN_LOG_LEVEL=0`` nothing is held back. No setting of TensorFlow or of the
+    process is changed.
 
     Returns
     -------
     module
         ``tensorflow``.
     """
-    quiet = _LEVEL not in os.environ and "tensorflow" not in sys.modules
+    quiet = os.environ.get(_LEVEL) != "0" and "tensorflow" not in sys.modules
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
 
