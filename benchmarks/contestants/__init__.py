@@ -4,11 +4,18 @@ It returns a function that does the timed work once, and one that tells how accu
 what it has trained is.
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 
 def versions_of(*names):
-    return {name: version(name) for name in names}
+    return {name: _version(name) for name in names}
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:  # tensorflow may come as tensorflow-cpu
+        return version(f"{name}-cpu")
 
 
 def folds(task):

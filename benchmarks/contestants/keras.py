@@ -6,7 +6,7 @@ from . import versions_of
 
 
 def versions():
-    return versions_of("keras", "tensorflow-cpu")
+    return versions_of("keras", "tensorflow")
 
 
 def build(shape, n_classes, task, flat=False):

@@ -7,7 +7,7 @@ from . import folds, keras, versions_of
 
 
 def versions():
-    return versions_of("keras", "tensorflow-cpu", "scikit-learn")
+    return versions_of("keras", "tensorflow", "scikit-learn")
 
 
 def prepare(task, X, y):

@@ -5,7 +5,7 @@ from . import folds, keras, versions_of
 
 
 def versions():
-    return versions_of("scikeras", "keras", "tensorflow-cpu", "scikit-learn")
+    return versions_of("scikeras", "keras", "tensorflow", "scikit-learn")
 
 
 def prepare(task, X, y):

@@ -7,7 +7,7 @@ from . import folds, versions_of
 
 
 def versions():
-    return versions_of("skcnn", "scikit-learn", "tensorflow-cpu")
+    return versions_of("skcnn", "scikit-learn", "tensorflow")
 
 
 def prepare(task, X, y):
