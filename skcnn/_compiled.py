@@ -113,21 +113,66 @@ def _structure(model):
     if any(layer["module"] != "keras.layers" for layer in config["layers"]):
         raise _NotTold  # operations between layers
     optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
+    if (
+        "learning_rate" not in optimizer  # it wraps another one
+        or optimizer.get("loss_scale_factor")
+        or optimizer.get("gradient_accumulation_steps")
+        or getattr(model.optimizer, "_exclude_from_weight_decay_names", None)
+        or getattr(model.optimizer, "_exclude_from_weight_decay", None)
+    ):
+        raise _NotTold
     del optimizer["name"]
     if isinstance(optimizer["learning_rate"], float):  # a schedule is part of the graph
         del optimizer["learning_rate"]
     numbers = []
     told = json.dumps(
         _without_numbers(
-            [config, loss, type(model.optimizer).__name__, optimizer], numbers
+            [_without_names(config), loss, type(model.optimizer).__name__, optimizer],
+            numbers,
         )
     )
     if len(numbers) != len(numbers_of(model)):
         raise _NotTold  # a penalty on something else than weights, for example
-    names = [model.name, *(layer["config"]["name"] for layer in config["layers"])]
-    for i, name in enumerate(names):  # automatic names count upwards
-        told = told.replace(json.dumps(name), f'"name {i}"')
     return told
+
+
+def _without_names(config):
+    """A network's `config` with its layers numbered: automatic names count upwards.
+
+    Only where names stand: a layer may be called as one of its settings.
+    """
+    layers = config["layers"]
+    names = {layer["config"]["name"]: i for i, layer in enumerate(layers)}
+
+    def numbered(part):
+        if isinstance(part, (list, tuple)):
+            return [numbered(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        return {
+            key: [names[value[0]], *value[1:]]
+            if key == "keras_history"
+            else numbered(value)
+            for key, value in part.items()
+        }
+
+    def references(part):
+        if isinstance(part, (list, tuple)):
+            return [references(item) for item in part]
+        return names.get(part, part) if isinstance(part, str) else part
+
+    config = {key: value for key, value in config.items() if key != "name"}
+    for key in ("input_layers", "output_layers"):
+        if key in config:
+            config[key] = references(config[key])
+    config["layers"] = [
+        numbered(
+            {key: value for key, value in layer.items() if key != "name"}
+            | {"config": {k: v for k, v in layer["config"].items() if k != "name"}}
+        )
+        for layer in layers
+    ]
+    return config
 
 
 def _compiled_with(model):
@@ -145,7 +190,7 @@ def _computes_what_it_says(layer):
 
 def _is_of_keras(thing):
     """Whether a function, or an object's class, is defined in Keras."""
-    return thing.__module__.partition(".")[0] == "keras"
+    return getattr(thing, "__module__", "").partition(".")[0] == "keras"
 
 
 def _without_numbers(config, numbers):
@@ -188,7 +233,8 @@ def _dropping(model):
     return [
         layer
         for layer in model.layers
-        if isinstance(layer, keras.layers.Dropout) and _has_rate(layer.get_config())
+        if type(layer) in (keras.layers.Dropout, _Dropout)
+        and _has_rate(layer.get_config())
     ]
 
 

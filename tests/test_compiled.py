@@ -379,3 +379,28 @@ def test_numbers_of_the_fit_reach_the_graph(few, tiny_cnn, traced):
     nearly_all = tiny_cnn(**settings | {"last_dropout": 0.999}, learning_rate=1e-12)
     # Without what was dropped the outputs are the same for nearly all images.
     assert nearly_all.fit(X, y).history_["loss"][0] != small.history_["loss"][0]
+
+
+def test_a_layer_called_as_its_setting_is_not_taken_for_another():
+    def called(name):
+        return network(first=[layers.Activation(name, name=name)])
+
+    relu, tanh = (_compiled.structure(called(name)) for name in ("relu", "tanh"))
+    assert None not in (relu, tanh)
+    assert relu != tanh
+
+
+@pytest.mark.parametrize(
+    "settings", [{"loss_scale_factor": 8.0}, {"gradient_accumulation_steps": 2}]
+)
+def test_optimizers_that_rework_gradients_are_not_shared(settings):
+    assert _compiled.structure(network(optimizer=optimizers.Adam(**settings))) is None
+
+
+def test_spatial_dropout_has_a_graph_of_its_rate():
+    one, other = (
+        _compiled.structure(network(first=[layers.SpatialDropout2D(rate)]))
+        for rate in (0.2, 0.4)
+    )
+    assert None not in (one, other)
+    assert one != other
