@@ -117,7 +117,7 @@ def _structure(model):
         "learning_rate" not in optimizer  # it wraps another one
         or optimizer.get("loss_scale_factor")
         or optimizer.get("gradient_accumulation_steps")
-        or getattr(model.optimizer, "_exclude_from_weight_decay_names", None)
+        or getattr(model.optimizer, "_exclude_from_weight_decay_pattern", None)
         or getattr(model.optimizer, "_exclude_from_weight_decay", None)
     ):
         raise _NotTold
