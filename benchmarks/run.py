@@ -57,12 +57,8 @@ class Contestant:
         self.process.wait()
 
 
-def measure(task_name, repeat):
-    """The rows of one benchmark."""
-    task = TASKS[task_name]
-    us = Contestant("skcnn", task_name)
-    peers = [Contestant(name, task_name) for name in task.against]
-    everyone = [us, *peers]
+def run_in_turn(everyone, repeat):
+    """One run of each that is not counted, then counted ones, and the end."""
     for contestant in everyone:
         contestant.run()
     for _ in range(repeat):
@@ -70,6 +66,15 @@ def measure(task_name, repeat):
             contestant.runs.append(contestant.run())
     for contestant in everyone:
         contestant.close()
+
+
+def measure(task_name, repeat):
+    """The rows of one benchmark."""
+    task = TASKS[task_name]
+    us = Contestant("skcnn", task_name)
+    peers = [Contestant(name, task_name) for name in task.against]
+    everyone = [us, *peers]
+    run_in_turn(everyone, repeat)
     return [row(task_name, us, peer) for peer in peers]
 
 
@@ -77,13 +82,7 @@ def grow(task_name, repeat):
     """Seconds and memory of one, two and four times the work."""
     sizes = (1, 2, 4)
     everyone = [Contestant("skcnn", f"{task_name}:{times}") for times in sizes]
-    for contestant in everyone:
-        contestant.run()
-    for _ in range(repeat):
-        for contestant in everyone:
-            contestant.runs.append(contestant.run())
-    for contestant in everyone:
-        contestant.close()
+    run_in_turn(everyone, repeat)
     seconds = [statistics.median(r["seconds"] for r in c.runs) for c in everyone]
     slope, intercept = statistics.linear_regression(sizes, seconds)
     return {

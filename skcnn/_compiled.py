@@ -221,27 +221,25 @@ def _has_rate(config):
     return config["rate"] > 0 and config["noise_shape"] is None
 
 
-def _penalized(model):
-    return [
-        v.regularizer
-        for v in model.trainable_variables
-        if isinstance(v.regularizer, keras.regularizers.L2)
-    ]
-
-
-def _dropping(model):
-    return [
-        layer
+def _places_of_numbers(model):
+    """Object and attribute of each number that graphs get as input, in one order."""
+    dropping = [
+        (layer, "rate")
         for layer in model.layers
         if type(layer) in (keras.layers.Dropout, _Dropout)
         and _has_rate(layer.get_config())
     ]
+    penalties = [
+        (v.regularizer, "l2")
+        for v in model.trainable_variables
+        if isinstance(v.regularizer, keras.regularizers.L2)
+    ]
+    return [*dropping, *penalties]
 
 
 def numbers_of(model):
     """Rates of dropout and factors of penalties, which graphs get as input."""
-    rates = [layer.rate for layer in _dropping(model)]
-    return [*rates, *(float(penalty.l2) for penalty in _penalized(model))]
+    return [float(getattr(place, name)) for place, name in _places_of_numbers(model)]
 
 
 # A network to trace
@@ -328,9 +326,7 @@ def _twin(model):
 
 
 def _set_numbers(twin, numbers):
-    places = [(layer, "rate") for layer in _dropping(twin)]
-    places += [(penalty, "l2") for penalty in _penalized(twin)]
-    for i, (place, name) in enumerate(places):
+    for i, (place, name) in enumerate(_places_of_numbers(twin)):
         setattr(place, name, numbers[i])
 
 

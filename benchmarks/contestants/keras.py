@@ -49,8 +49,8 @@ def build(shape, n_classes, task, flat=False):
     return keras.Sequential(stack)
 
 
-def compiled(shape, n_classes, task, flat=False):
-    model = build(shape, n_classes, task, flat)
+def compiled(shape, n_classes, task):
+    model = build(shape, n_classes, task)
     model.compile(
         optimizer=keras.optimizers.Adam(task.learning_rate),
         loss="sparse_categorical_crossentropy",

@@ -3,7 +3,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
 
-from . import folds, versions_of
+from . import folds, predicting, versions_of
 
 
 def versions():
@@ -31,9 +31,4 @@ def prepare(task, X, y):
             lambda: network.partial_fit(X, y, classes=classes),
             lambda: network.score(X, y),
         )
-    network.fit(X[:640], y[:640])
-    if task.what == "predict":
-        return lambda: network.predict_proba(X), lambda: None
-    return lambda: [network.predict_proba(X[i : i + 1]) for i in range(100)], (
-        lambda: None
-    )
+    return predicting(task, network, X, y)
