@@ -431,7 +431,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _not_default(self, *names):
         """Those of the named parameters that are not at their default."""
-        signature = inspect.signature(type(self).__init__).parameters
+        # A subclass may have other defaults, or set parameters by itself.
+        signature = {
+            **inspect.signature(CNNClassifier.__init__).parameters,
+            **inspect.signature(type(self).__init__).parameters,
+        }
         values = {name: getattr(self, name) for name in names}
         return {
             name: value
@@ -559,6 +563,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     "has nothing to stop early. Set early_stopping=False, or use fit."
                 )
             continued = self.__sklearn_is_fitted__()
+            if classes is not None and len(np.unique(classes)) < 2:
+                raise ValueError(
+                    f"Got classes={np.unique(classes).tolist()}, but expected two or "
+                    "more classes: there is nothing to tell apart."
+                )
             _check_partial_fit_first_call(self, classes)
             X, y = self._check_training_data(X, y, reset=not continued)
             if continued:
@@ -570,6 +579,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_continued(self, y, classes):
         """Refuse to go on training a network that does not fit any more."""
+        if self._compiled_by_builder:
+            self._check_compiled_by_builder()
         changed = [
             name
             for name, value in self._built_with.items()
@@ -593,7 +604,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         before = self._learned()
         model = before.get("model_")
-        values = None if model is None else _saving.values(model)
+        values = None if model is None else _saving.snapshot(model)
         try:
             yield
         except BaseException as error:
@@ -612,7 +623,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _learned(self):
         """Attributes that training sets."""
-        private = ("_built_with", "_predictor", "_seed")
+        private = ("_built_with", "_compiled_by_builder", "_predictor", "_seed")
         return {
             name: value
             for name, value in vars(self).items()
@@ -620,7 +631,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         }
 
     def _build(self, seed, classes, images, y):
-        """The network of a fit, built and compiled."""
+        """The network of a fit, and whether its builder has compiled it by itself."""
         from . import _scikeras
 
         policy = _DTYPE_POLICY[self.precision]
@@ -650,8 +661,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         with seeded:
             model = _scikeras.build_model(builder, meta, optimizer=optimizer)
         _scikeras.check_network(model, self.image_shape_, len(classes))
+        compiled_by_builder = model.optimizer is not optimizer
+        if compiled_by_builder:
+            self._check_compiled_by_builder()
+        return model, compiled_by_builder
+
+    def _check_compiled_by_builder(self):
+        """Refuse settings of an optimizer that the builder does not use."""
         without_effect = self._not_default("optimizer", "learning_rate")
-        if model.optimizer is not optimizer and without_effect:
+        if without_effect:
             raise ValueError(
                 f"Got {', '.join(f'{k}={v!r}' for k, v in without_effect.items())}, "
                 "but the builder passed as model= compiles its network with an "
@@ -659,7 +677,6 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "it an argument `compile_kwargs` and call "
                 "network.compile(**compile_kwargs)."
             )
-        return model
 
     def _train(
         self,
@@ -680,6 +697,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         # A weight of zero is the same as not being there: no rounding of batch
         # statistics, no time spent.
         rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
+        if not len(rows):
+            raise ValueError(
+                "No sample has a positive weight, by sample_weight and class_weight, "
+                "but expected at least one that has."
+            )
         if validate and len(np.unique(codes[rows])) < 2:
             raise ValueError(
                 "All samples with a positive weight are of one class, but expected "
@@ -693,12 +715,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         images = _train.Images(X, self.image_shape_)
         if continued:
-            model = self.model_
+            model, compiled_by_builder = self.model_, self._compiled_by_builder
             history = {name: list(values) for name, values in self.history_.items()}
             if self._follows_learning_rate():
-                model.optimizer.learning_rate = self.learning_rate
+                model.optimizer.learning_rate = float(self.learning_rate)
         else:
-            model, history = self._build(seed, classes, images, y), {}
+            model, compiled_by_builder = self._build(seed, classes, images, y)
+            history = {}
             _train.reseed_layers(model, seed)
         target = _scikeras.encode_target(model, codes, len(classes))
         trainer = _train.Trainer(
@@ -707,6 +730,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             weighted=weight is not None,
             seed=seed,
             augment=check_augment(self.augment),
+            image_shape=self.image_shape_,
         )
 
         def data(rows):
@@ -718,6 +742,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "model_": model,
                 "history_": history,
                 "n_epochs_": len(history["loss"]),
+                "_compiled_by_builder": compiled_by_builder,
                 "_seed": seed,
                 "_built_with": {
                     name: getattr(self, name) for name in (*_NETWORK, *_TRAINED_WITH)
@@ -761,12 +786,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if completed:
                 vars(self).update(learned())
                 self._interrupted = True
-                warnings.warn(
-                    f"Training was interrupted after {completed} of {epochs} epochs. "
-                    "What was learned until then is kept, and predict works.",
-                    ConvergenceWarning,
-                    stacklevel=3,
-                )
+                # Where warnings are errors, Ctrl-C is Ctrl-C all the same.
+                with contextlib.suppress(ConvergenceWarning):
+                    warnings.warn(
+                        f"Training was interrupted after {completed} of {epochs} "
+                        "epochs. What was learned until then is kept, and predict "
+                        "works.",
+                        ConvergenceWarning,
+                        stacklevel=3,
+                    )
             raise
         vars(self).update(learned())
         context.call_on_fit_task_end(**task, reconstruction_attributes=learned)
@@ -774,7 +802,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _follows_learning_rate(self):
         """Whether the learning rate has gone from one number to another."""
         rates = (self._built_with["learning_rate"], self.learning_rate)
-        return all(isinstance(rate, Real) for rate in rates) and rates[0] != rates[1]
+        if not all(isinstance(rate, Real) for rate in rates) or rates[0] == rates[1]:
+            return False
+        # Made of it may be a schedule, by a function passed as optimizer.
+        return isinstance(
+            self.model_.optimizer.get_config().get("learning_rate"), float
+        )
 
     # Prediction
 
@@ -792,6 +825,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             In the order of `classes_`, also for two classes. Rows sum to 1.
         """
         check_is_fitted(self)
+        import_tensorflow()
         X = self._check_images(X, reset=False)
         outputs = self._predictor(_train.Images(X, self.image_shape_))
         if outputs.shape[1] == 1:  # one sigmoid: the probability of classes_[1]

@@ -7,6 +7,7 @@ called with the variables of whichever network of that structure is trained.
 """
 
 import collections
+import contextlib
 import json
 import threading
 
@@ -90,7 +91,14 @@ def structure(model):
     """
     try:
         return _structure(model)
-    except (_NotTold, TypeError, ValueError, NotImplementedError):
+    except (
+        _NotTold,
+        AttributeError,
+        KeyError,
+        NotImplementedError,
+        TypeError,
+        ValueError,
+    ):
         return None
 
 
@@ -333,10 +341,35 @@ def _set_numbers(twin, numbers):
 # Graphs
 
 
-def _traced(function, signature):
-    """`function` as one graph, traced on purpose and not by what it is called with."""
+def _traced(function, signature, optimizer=None):
+    """`function` as one graph, traced on purpose and not by what it is called with.
+
+    `optimizer` is the one that `function` calls, if any.
+    """
     function = tf.function(function, input_signature=signature, autograph=False)
-    return function.get_concrete_function()
+    with _on_one_device(optimizer):
+        return function.get_concrete_function()
+
+
+@contextlib.contextmanager
+def _on_one_device(optimizer):
+    """Let `optimizer` take gradients as they are, not summed over devices.
+
+    On one device the sum changes nothing, but TensorFlow registers a gradient of the
+    sum for good, and with it the graph, the network and the optimizer's state: memory
+    would grow with each fit.
+    """
+    optimizers = []
+    while optimizer is not None and not tf.distribute.has_strategy():
+        optimizers.append(optimizer)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    for each in optimizers:
+        each._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    try:
+        yield
+    finally:
+        for each in optimizers:
+            del each._all_reduce_sum_gradients
 
 
 def _shapes(model):
@@ -351,7 +384,7 @@ class _Graph:
         if _shapes(twin) != _shapes(model):
             raise _NotTold
         function, signature = make(twin)
-        self._graph = _traced(function, signature)
+        self._graph = _traced(function, signature, twin.optimizer)
         self._dtypes = [output.dtype for output in self._graph.outputs]
         variables = [v.value.handle for v in _saving.variables(twin)]
         places = {id(handle): i for i, handle in enumerate(variables)}
@@ -533,7 +566,7 @@ class Pass:
                 return tf.zeros(2, tf.float64)
 
             run = flat(_over_batches(step, augment if train else None))
-            self._run = _traced(run, specs)
+            self._run = _traced(run, specs, model.optimizer if train else None)
 
     def start(self):
         """Begin a pass over the data."""
@@ -565,10 +598,19 @@ class Pass:
         return {"loss": loss} | ({"accuracy": accuracy} if self._with_accuracy else {})
 
 
+def the_loss(model):
+    """The loss that a network was compiled with, out of a list or dict of one."""
+    loss = model.loss
+    while isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
+        (loss,) = loss.values() if isinstance(loss, dict) else loss
+    return loss
+
+
 def output_activation(model):
     """What turns the outputs into probabilities, where the loss takes logits."""
-    config = getattr(model.loss, "get_config", dict)()
-    if not config.get("from_logits", getattr(model.loss, "from_logits", False)):
+    loss = the_loss(model)
+    config = getattr(loss, "get_config", dict)()
+    if not config.get("from_logits", getattr(loss, "from_logits", False)):
         return None
     return "sigmoid" if model.output_shape[-1] == 1 else "softmax"
 

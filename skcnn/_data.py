@@ -1,6 +1,8 @@
 """What is passed to `fit` and `predict`: images, labels and weights, checked."""
 
 import os
+import reprlib
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -13,10 +15,24 @@ from sklearn.utils.validation import _check_sample_weight
 
 def as_images(images):
     """What was passed as X, with a list of images as one array."""
-    if isinstance(images, (str, os.PathLike)):
+    first = images[0] if isinstance(images, (list, tuple)) and images else images
+    if isinstance(first, (str, os.PathLike)) or getattr(
+        getattr(first, "dtype", None), "kind", None
+    ) in ("U", "S"):
         raise TypeError(
-            f"Got X={str(images)!r}, but expected images, not where they are. Load "
-            "them with skcnn.datasets.load_image_folder."
+            f"Got X={reprlib.repr(images)}, but expected images, not where they are. "
+            "Load them with skcnn.datasets.load_image_folder."
+        )
+    if hasattr(images, "element_spec"):
+        raise TypeError(
+            f"Got X={images!r}, but expected an array of images. Load a "
+            "tf.data.Dataset with skcnn.datasets.from_dataset."
+        )
+    if isinstance(images, Mapping):
+        raise TypeError(
+            f"Got X of type {type(images).__name__} with the keys {list(images)}, but "
+            "expected an array of images. Of a Bunch pass .images as X and .target as "
+            "y."
         )
     if not isinstance(images, (list, tuple)):
         return images
@@ -31,6 +47,16 @@ def as_images(images):
 
 def image_shape_of(X, requested):
     """Height, width and channels of the images in X."""
+    shape = _image_shape_of(X, requested)
+    if 0 in shape:
+        raise ValueError(
+            f"X has images of shape {shape} (height, width, channels), but expected at "
+            "least one pixel and one channel."
+        )
+    return shape
+
+
+def _image_shape_of(X, requested):
     if X.ndim in (3, 4):
         shape = (*X.shape[1:], 1)[:3]
         if requested is not None and not all(
@@ -81,6 +107,14 @@ def check_labels(y, X, estimator_name):
     y = column_or_1d(y, warn=True)
     assert_all_finite(y, estimator_name=estimator_name, input_name="y")
     check_consistent_length(X, y)
+    try:
+        np.unique(y)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in y})
+        raise TypeError(
+            f"y has labels of the types {', '.join(types)}, which have no order, but "
+            "expected labels of one type: integers, strings or booleans, none missing."
+        ) from None
     check_classification_targets(y)
     return y
 
@@ -123,10 +157,15 @@ def check_weights(sample_weight, class_weight, X, y, classes):
 
 
 def _weights_of_classes(class_weight, y, classes):
-    """Weights by label; a class that none of these samples is of may have one."""
+    """Weights by label; a class that none of these samples is of may have one.
+
+    As in scikit-learn, a label that is no class at all is taken for a mistake only
+    where some class has no weight: folds may lack a rare class.
+    """
     weight = np.ones(len(y))
+    all_weighted = set(classes.tolist()) <= set(class_weight)
     for label, value in class_weight.items():
-        if label not in classes.tolist():
+        if label not in classes.tolist() and not all_weighted:
             raise ValueError(
                 f"Got class_weight={class_weight!r}, but expected labels that are "
                 f"among the classes {classes.tolist()}."

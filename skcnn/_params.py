@@ -4,9 +4,11 @@ import copy
 import difflib
 import functools
 import inspect
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
+
+from . import _saving
 
 # Arguments of a builder that fit fills in, not the user.
 _GIVEN_BY_FIT = {"meta", "compile_kwargs", "params"}
@@ -51,9 +53,13 @@ def make_optimizer(optimizer, learning_rate):
     """
     from keras import optimizers
 
+    if isinstance(learning_rate, Real):
+        learning_rate = float(learning_rate)  # Keras takes no 1 for a rate of 1.0
     learning_rate = copy.deepcopy(learning_rate)
     if isinstance(optimizer, optimizers.Optimizer):
-        return type(optimizer).from_config(optimizer.get_config())
+        copied = type(optimizer).from_config(optimizer.get_config())
+        _saving.exclude_from_decay(copied, _saving.excluded_from_decay(optimizer))
+        return copied
     if isinstance(optimizer, str):
         try:
             optimizer = type(optimizers.get(optimizer))
@@ -75,6 +81,16 @@ def make_optimizer(optimizer, learning_rate):
             f"Got optimizer={optimizer!r}, but expected the name of a Keras optimizer, "
             "a class or function that is called with learning_rate, or an optimizer."
         )
+    try:
+        inspect.signature(optimizer).bind(learning_rate=learning_rate)
+    except ValueError:  # written in C, without a signature
+        pass
+    except TypeError:
+        raise TypeError(
+            f"Got optimizer={optimizer!r}, which takes no argument learning_rate, but "
+            "expected a function that makes an optimizer of a given learning_rate. "
+            "Give it the argument, or pass the optimizer itself."
+        ) from None
     made = optimizer(learning_rate=learning_rate)
     if not isinstance(made, optimizers.Optimizer):
         raise TypeError(
@@ -134,6 +150,15 @@ def check_builder(model):
             "every fit starts from a new network. Wrap it, for example "
             "model=lambda: keras.models.clone_model(network)."
         )
+    values, _ = builder_parameters(model)
+    for name, value in values.items():
+        if value is NO_VALUE:
+            raise ValueError(
+                f"The builder {getattr(model, '__name__', model)} passed as model= has "
+                f"a parameter {name!r} without a value, but expected a default, or "
+                f"model__{name} to be set. What the data tell is in an argument named "
+                "`meta`."
+            )
 
 
 def builder_parameters(model):
@@ -183,9 +208,23 @@ def bind_builder(model, **values):
 
 def same_value(a, b):
     """Whether two values of a parameter mean the same; partials by their contents."""
+    if a is b:
+        return True
     if isinstance(a, functools.partial) and isinstance(b, functools.partial):
-        return (a.func, a.args, a.keywords) == (b.func, b.args, b.keywords)
-    return a is b or bool(np.all(a == b))
+        return (
+            a.func == b.func
+            and same_value(a.args, b.args)
+            and same_value(a.keywords, b.keywords)
+        )
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same_value(a[k], b[k]) for k in a)
+    if _is_sequence(a) and _is_sequence(b):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    return not (_is_sequence(a) or _is_sequence(b)) and bool(a == b)
+
+
+def _is_sequence(value):
+    return isinstance(value, (list, tuple)) or np.ndim(value) > 0
 
 
 def did_you_mean(name, known, prefix=""):

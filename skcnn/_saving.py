@@ -1,5 +1,7 @@
 """A Keras network as plain data, and back."""
 
+import types
+
 import numpy as np
 
 from ._seeding import seeded_build
@@ -15,8 +17,17 @@ def values(model):
     return [v.value.numpy() for v in variables(model)]
 
 
+def snapshot(model):
+    """The values of :func:`variables`, as tensors.
+
+    They share their memory with the variables until those change: what is not trained
+    on is not copied.
+    """
+    return [v.value.read_value() for v in variables(model)]
+
+
 def assign(model, arrays):
-    """Set what :func:`values` has returned."""
+    """Set what :func:`values` or :func:`snapshot` has returned."""
     for variable, array in zip(variables(model), arrays, strict=True):
         variable.assign(array)
 
@@ -29,7 +40,13 @@ def pack(model):
     """
     from keras.saving import serialize_keras_object
 
-    return {"config": serialize_keras_object(model), "values": values(model)}
+    config = serialize_keras_object(model)
+    return {
+        "config": config,
+        "custom_objects": _custom_objects(model, config),
+        "excluded_from_decay": excluded_from_decay(model.optimizer),
+        "values": values(model),
+    }
 
 
 def unpack(packed):
@@ -39,8 +56,74 @@ def unpack(packed):
 
     # Layers that have no seed of their own draw one from Python's generator.
     with seeded_build(np.random.SeedSequence(0), config.dtype_policy()):
-        model = deserialize_keras_object(packed["config"], safe_mode=False)
+        model = deserialize_keras_object(
+            packed["config"], packed["custom_objects"], safe_mode=False
+        )
+    exclude_from_decay(model.optimizer, packed["excluded_from_decay"])
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     assign(model, packed["values"])
     return model
+
+
+def _custom_objects(model, config):
+    """Classes and functions of a user's that `config` names, by these names.
+
+    Keras itself finds only those that were registered with it.
+    """
+    names = set(_custom_names(config))
+    if not names:
+        return {}
+    from keras import KerasTensor, Variable
+    from keras.saving import get_registered_name
+
+    found, seen = {}, set()
+    left = [model, model._compile_config.config]
+    while left:
+        part = left.pop()
+        if id(part) in seen or isinstance(part, (KerasTensor, Variable)):
+            continue
+        seen.add(id(part))
+        if isinstance(part, dict):
+            left.extend(part.values())
+            continue
+        if isinstance(part, (list, tuple, set)):
+            left.extend(part)
+            continue
+        is_code = isinstance(part, (type, types.FunctionType))
+        code = part if is_code else type(part)
+        name = get_registered_name(code)
+        if name in names:
+            found[name] = code
+        module = code.__module__.partition(".")[0]
+        if not is_code and (name in names or module == "keras"):
+            left.extend(getattr(part, "__dict__", {}).values())
+    return found
+
+
+def _custom_names(config):
+    if isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _custom_names(part)
+    elif isinstance(config, dict):
+        if config.get("class_name") == "function":
+            yield config["config"]
+        elif config.get("registered_name"):  # what is of Keras has none
+            yield config["registered_name"]
+        for part in config.values():
+            yield from _custom_names(part)
+
+
+def excluded_from_decay(optimizer):
+    """Pattern of the names that an optimizer does not decay the weights of, or None.
+
+    No configuration of an optimizer tells.
+    """
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    return None if pattern is None else pattern.pattern
+
+
+def exclude_from_decay(optimizer, pattern):
+    """Set what :func:`excluded_from_decay` has returned, before the first step."""
+    if pattern is not None:
+        optimizer.exclude_from_weight_decay(var_names=[pattern])

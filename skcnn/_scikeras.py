@@ -13,7 +13,7 @@ import sys
 import keras
 import numpy as np
 
-from ._compiled import output_activation
+from ._compiled import output_activation, the_loss
 
 _MISSING = object()
 # scikeras replaces how these are pickled and copied, in the whole process. Keras 3
@@ -128,7 +128,7 @@ def build_model(builder, meta, *, optimizer):
 
 
 def _loss_name(model):
-    loss = model.loss
+    loss = the_loss(model)
     name = loss if isinstance(loss, str) else getattr(loss, "name", None)
     if name is None:
         name = getattr(loss, "__name__", type(loss).__name__)
@@ -138,6 +138,12 @@ def _loss_name(model):
 def check_network(model, image_shape, n_classes):
     """Refuse a network that cannot tell `n_classes` classes of such images apart."""
     taken = getattr(model, "input_shape", None)
+    if taken is None and type(model) is not keras.Sequential:
+        raise ValueError(
+            f"The builder passed as model= returned {type(model).__name__}, a network "
+            "that does not tell the shapes of its input and output, but expected "
+            "keras.Sequential, or keras.Model(inputs, outputs)."
+        )
     fits = (
         isinstance(taken, tuple)
         and len(taken) == 4
@@ -163,13 +169,28 @@ def check_network(model, image_shape, n_classes):
             "needs one for each class: compile it with loss='binary_crossentropy', or "
             "end it with Dense(meta['n_classes_'], activation='softmax')."
         )
-    activation = getattr(model.layers[-1], "activation", None)
-    if activation is keras.activations.linear and output_activation(model) is None:
+    if output_activation(model) is None and not _gives_probabilities(model):
+        right = "sigmoid" if given[-1] == 1 else "softmax"
         raise ValueError(
-            "The network built by model= ends without an activation, so its outputs "
-            "are no probabilities: give the last layer activation='softmax', or "
-            "compile the network with a loss that has from_logits=True."
+            "The network built by model= has outputs that are no probabilities: give "
+            f"the last layer activation={right!r}, or let it end without an activation "
+            "and compile the network with a loss that has from_logits=True."
         )
+
+
+def _gives_probabilities(model):
+    """Whether outputs are between 0 and 1, and those for several classes sum to 1."""
+    several = model.output_shape[-1] > 1
+    right = keras.activations.softmax if several else keras.activations.sigmoid
+    if getattr(model.layers[-1], "activation", None) is right:
+        return True
+    # Whatever else it ends with is judged by what it makes of some images of noise.
+    shape = [4, *(size or 32 for size in model.input_shape[1:])]
+    noise = np.random.default_rng(0).normal(0, 100, shape).astype(np.float32)
+    outputs = keras.ops.convert_to_numpy(model(noise, training=False))
+    outputs = outputs.astype(np.float64)
+    inside = np.all((outputs >= 0) & (outputs <= 1))
+    return inside and (not several or np.allclose(outputs.sum(axis=1), 1, atol=0.02))
 
 
 def encode_target(model, codes, n_classes):

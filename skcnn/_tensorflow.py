@@ -1,11 +1,11 @@
 """The one place that imports TensorFlow and Keras: late, and without its chatter."""
 
 import contextlib
-import functools
 import os
 import re
 import sys
 import tempfile
+import threading
 
 # TensorFlow's own switch for the start-up lines; whoever sets it to 0 gets all of them.
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -52,7 +52,11 @@ def _without_start_up_lines():
                     os.write(2, line)
 
 
-@functools.cache
+# One thread at a time: standard error is held back for the whole process.
+_lock = threading.Lock()
+_imported_in = None
+
+
 def import_tensorflow():
     """Import TensorFlow, without the informational lines of its start-up.
 
@@ -66,7 +70,31 @@ def import_tensorflow():
     -------
     module
         ``tensorflow``.
+
+    Raises
+    ------
+    ImportError
+        If TensorFlow or Keras were told to be other ones than those that skcnn needs.
+    RuntimeError
+        In a process that was forked off one in which TensorFlow ran: its threads do
+        not exist there, and it would wait for them forever.
     """
+    global _imported_in
+    if _imported_in is None:
+        with _lock:
+            if _imported_in is None:
+                _import()
+                _imported_in = os.getpid()
+    if _imported_in != os.getpid():
+        raise RuntimeError(
+            "This process was forked off one that has used TensorFlow, which cannot "
+            "work in it. Start processes with joblib's default backend 'loky', or with "
+            "multiprocessing.get_context('spawn')."
+        )
+    return sys.modules["tensorflow"]
+
+
+def _import():
     quiet = os.environ.get(_LEVEL) != "0" and "tensorflow" not in sys.modules
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
@@ -87,4 +115,3 @@ def import_tensorflow():
             f"{keras.backend.backend()!r}. Unset the environment variable "
             "KERAS_BACKEND, or set it to 'tensorflow'."
         )
-    return tensorflow

@@ -1,11 +1,13 @@
 """All that happens between `fit` and weights, and between images and probabilities."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from . import _saving
 from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
 
 # Images go to the device in pieces of this size: small enough that Ctrl-C is heard
@@ -42,7 +44,15 @@ class Images:
     def take(self, rows):
         """Images of these rows: a new array (len(rows), *shape), uint8 or float32."""
         taken = np.asarray(self.array[rows])
-        return taken.reshape(len(taken), *self.shape).astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            images = taken.astype(self.dtype, copy=False)
+        if taken.dtype.itemsize > 4 and not np.isfinite(images).all():
+            raise ValueError(
+                f"X has the value {np.abs(taken).max()}, but expected values of at "
+                f"most {np.finfo(np.float32).max:.3g}, the largest float32. Scale the "
+                "images."
+            )
+        return images.reshape(len(taken), *self.shape)
 
     @property
     def nbytes_each(self):
@@ -89,28 +99,43 @@ class Trainer:
         Of the fit.
     augment : dict, keras.Layer or None
         Settings of :func:`~skcnn._augment.random_affine`, or a layer of the user's.
+    image_shape : tuple (height, width, channels)
+        Of one image.
+
+    Raises
+    ------
+    ValueError
+        If the layer `augment` returns images of another shape.
     """
 
-    def __init__(self, model, *, batch_size, weighted, seed, augment=None):
+    def __init__(self, model, *, batch_size, weighted, seed, augment, image_shape):
         self.model = model
         self.batch_size = batch_size
         self.weighted = weighted
         self.seed = seed
-        self._augment = self._make_augment(augment)
         self._passes = {}
+        self._layer = None
+        self._augment = augment
+        if augment is not None and not isinstance(augment, dict):
+            self._layer = layer = self._copy_of_layer(augment, image_shape)
+            self._augment = lambda images, seed: layer(images, training=True)
 
-    def _make_augment(self, augment):
-        if augment is None or isinstance(augment, dict):
-            return augment
+    def _copy_of_layer(self, augment, image_shape):
+        """A copy: the user's layer keeps its state, and fits do not share it."""
         from keras import config
 
-        # A copy: the user's layer keeps its state, and fits do not share it.
-        sequence = stream(self.seed, AUGMENT)
-        with seeded_build(sequence, config.dtype_policy()):
+        with seeded_build(stream(self.seed, AUGMENT), config.dtype_policy()):
             layer = type(augment).from_config(augment.get_config())
-            layer(np.zeros((1, *self.model.input_shape[1:]), np.float32), training=True)
-        reseed(layer.variables, sequence)
-        return lambda images, seed: layer(images, training=True)
+            images = np.zeros((2, *image_shape), np.float32)
+            changed = layer(images, training=True)
+        if changed.shape != images.shape:
+            raise ValueError(
+                f"Got augment={augment!r}, which makes images of shape "
+                f"{tuple(changed.shape[1:])} of those of shape {image_shape}, but "
+                "expected images of the same shape: prediction, which does not "
+                "augment, has them as they are."
+            )
+        return layer
 
     def _pass(self, train, data, order, seed, steps_each=None, on_chunk=None):
         """One pass over `data`: the logs at its end."""
@@ -148,6 +173,8 @@ class Trainer:
         rng = np.random.default_rng(stream(self.seed, SHUFFLE, epoch))
         (seed,) = stream(self.seed, AUGMENT, epoch).generate_state(1)
         order = rng.permutation(len(data))
+        if self._layer is not None:
+            reseed(self._layer.variables, stream(self.seed, AUGMENT, epoch))
         return self._pass(True, data, order, int(seed >> 1), steps_each, on_chunk)
 
     def evaluate(self, data):
@@ -178,8 +205,10 @@ def _wants_batches(callback):
     import keras
 
     names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin")
+    # Of the object, not of its class: LambdaCallback gets its hooks when it is made.
     return any(
-        getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
+        getattr(getattr(callback, name), "__func__", None)
+        is not getattr(keras.callbacks.Callback, name)
         for name in (*names, "on_batch_end")
     )
 
@@ -219,12 +248,14 @@ def train(
         For scikit-learn's callbacks. `on_epoch_end` may return True to stop.
     history : dict of str to list of float
         Gets one value for each completed epoch: what was learned is known to the
-        caller even when training ends with an exception, by Ctrl-C for example.
+        caller even when training ends with an exception, by Ctrl-C for example. The
+        network is then as it was at the end of the last of these epochs. What an
+        epoch does not report, because there was no validation, is NaN.
 
     Raises
     ------
     ValueError
-        When the loss is not finite, and no epoch before can be restored.
+        When loss or weights are not finite, and no epoch before can be restored.
     """
     import keras
 
@@ -248,7 +279,7 @@ def train(
     )
     on_chunk = _BatchHooks(hooks) if steps_each or verbose else None
     model.stop_training = False
-    completed = 0
+    completed, at_its_end = 0, None
     hooks.on_train_begin()
     try:
         for epoch in itertools.islice(itertools.count(first_epoch), epochs):
@@ -262,24 +293,40 @@ def train(
                 scores = trainer.evaluate(validation)
                 hooks.on_test_end(scores)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
-            if not np.isfinite(logs["loss"]):
-                _diverged(epoch, logs["loss"], restored=patience and completed)
+            bad = [n for n in ("loss", "val_loss") if not np.isfinite(logs.get(n, 0))]
+            if bad:
+                problem = f"the {bad[0]} of epoch {epoch + 1} is {logs[bad[0]]}"
+                _diverged(problem, restored=patience and completed)
                 break
-            for name, value in logs.items():
-                history.setdefault(name, []).append(value)
-            completed += 1
+            completed, at_its_end = completed + 1, _saving.snapshot(model)
+            before = len(history.get("loss", ()))
+            for name in {**history, **logs}:
+                values = history.setdefault(name, [math.nan] * before)
+                values.append(logs.get(name, math.nan))
             hooks.on_epoch_end(epoch, logs)
             if on_epoch_end() or model.stop_training:
                 break
+        if completed:  # as Model.fit does: moving averages of weights take their place
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        if completed and validation is None:
+            # What the last update has done shows in no loss.
+            for variable in model.trainable_variables:
+                if not np.isfinite(variable.value.numpy()).all():
+                    problem = f"{variable.path!r} is not finite after epoch {epoch + 1}"
+                    _diverged(problem, restored=False)
+    except KeyboardInterrupt:
+        if completed:
+            _saving.assign(model, at_its_end)
+        raise
     finally:
         # Restores the best epoch of early stopping, closes what callbacks hold open.
         hooks.on_train_end()
 
 
-def _diverged(epoch, loss, *, restored):
+def _diverged(problem, *, restored):
     message = (
-        f"Training diverged: the loss of epoch {epoch + 1} is {loss}. Lower "
-        "learning_rate, or bring the images to a common scale with normalize=True."
+        f"Training diverged: {problem}. Lower learning_rate, or bring the images to a "
+        "common scale with normalize=True."
     )
     if not restored:
         raise ValueError(message)

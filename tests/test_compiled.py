@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import gc
 import pickle
 
 import joblib
@@ -16,6 +17,7 @@ from skcnn._tensorflow import import_tensorflow
 tf = import_tensorflow()
 import keras  # noqa: E402
 from keras import layers, losses, optimizers, regularizers  # noqa: E402
+from tensorflow.python.framework.func_graph import FuncGraph  # noqa: E402
 
 from skcnn import _compiled  # noqa: E402
 
@@ -177,9 +179,9 @@ def traced(monkeypatch):
     monkeypatch.setattr(_compiled, "_kept", collections.OrderedDict())
     original = _compiled._traced
 
-    def recorded(function, signature):
+    def recorded(function, signature, *optimizer):
         graphs.append(signature)
-        return original(function, signature)
+        return original(function, signature, *optimizer)
 
     monkeypatch.setattr(_compiled, "_traced", recorded)
     return graphs
@@ -235,6 +237,56 @@ def test_the_traced_network_gives_its_memory_back(few, tiny_cnn, traced):
     for handle in handles:
         dtype = handle._handle_data.shape_and_type[0].dtype
         assert tf.size(tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)) == 0
+
+
+def graphs_alive():
+    gc.collect()
+    return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
+
+
+class Noisy(layers.GaussianNoise):
+    """A layer of a user's, as far as graphs are concerned."""
+
+
+def noisy(meta):
+    return keras.Sequential(
+        [
+            keras.Input(meta["image_shape_"]),
+            Noisy(0.1),
+            layers.Flatten(),
+            layers.Dense(meta["n_classes_"], activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_fits_with_graphs_of_their_own_leave_nothing_behind(few, tiny_cnn, optimizer):
+    networks = [
+        tiny_cnn(augment=layers.RandomFlip(), optimizer=optimizer, epochs=1),
+        CNNClassifier(noisy, optimizer=optimizer, epochs=1),
+    ]
+    before = None
+    for network in networks * 3:
+        assert network.fit(few.images, few.target).n_epochs_ == 1
+        vars(network).pop("model_"), vars(network).pop("_predictor")
+        if network is networks[1]:
+            before = before or graphs_alive()
+    assert graphs_alive() <= before
+
+
+def test_graphs_that_are_not_kept_any_more_leave_nothing_behind(few, tiny_cnn, traced):
+    before = None
+    for n in range(_compiled._MOST_KEPT + 8):
+        tiny_cnn(filters=(n + 1,), epochs=1).fit(few.images[:32], few.target[:32])
+        if n == _compiled._MOST_KEPT:
+            before = graphs_alive()
+    assert graphs_alive() <= before
+
+
+def test_optimizers_are_as_they_were_after_tracing(few, tiny_cnn):
+    network = tiny_cnn(augment=layers.RandomFlip(), epochs=1)
+    optimizer = network.fit(few.images, few.target).model_.optimizer
+    assert "_all_reduce_sum_gradients" not in vars(optimizer)
 
 
 def test_fits_in_threads_do_not_disturb_each_other(few, tiny_cnn, fitted_tiny):
@@ -395,6 +447,59 @@ def test_a_layer_called_as_its_setting_is_not_taken_for_another():
 )
 def test_optimizers_that_rework_gradients_are_not_shared(settings):
     assert _compiled.structure(network(optimizer=optimizers.Adam(**settings))) is None
+
+
+def noiseless(meta):
+    return keras.Sequential(
+        [
+            keras.Input(meta["image_shape_"]),
+            layers.Rescaling(1 / 16),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.SpatialDropout2D(0.0),
+            layers.Flatten(),
+            layers.Dense(meta["n_classes_"], activation="softmax"),
+        ]
+    )
+
+
+def test_loss_scaling_trains_as_keras_does(few):
+    """By the network's own step."""
+
+    def build(meta, optimizer):
+        network = noiseless(meta)
+        loss = "sparse_categorical_crossentropy"
+        network.compile(optimizer(), loss=loss, metrics=["accuracy"])
+        return network
+
+    def scaled():
+        return optimizers.LossScaleOptimizer(optimizers.SGD(0.01), initial_scale=4.0)
+
+    fits = [
+        CNNClassifier(
+            functools.partial(build, optimizer=optimizer), epochs=2, random_state=0
+        ).fit(few.images, few.target)
+        for optimizer in (scaled, functools.partial(optimizers.SGD, 0.01))
+    ]
+    assert_allclose(
+        fits[0].predict_proba(few.images), fits[1].predict_proba(few.images), atol=1e-4
+    )
+    assert fits[0].history_["loss"][1] < fits[0].history_["loss"][0]
+
+
+def test_spatial_dropout_drops_whole_maps(few):
+    def model(meta, rate):
+        network = noiseless(meta)
+        first, *rest = network.layers
+        drop = layers.SpatialDropout2D(rate)
+        changed = [drop if "dropout" in layer.name else layer for layer in rest]
+        return keras.Sequential([keras.Input(meta["image_shape_"]), first, *changed])
+
+    final = []
+    for rate in (0.0, 0.5):
+        build = functools.partial(model, rate=rate)
+        estimator = CNNClassifier(build, epochs=3, random_state=0)
+        final.append(estimator.fit(few.images, few.target).history_["loss"][-1])
+    assert final[1] > final[0]
 
 
 def test_spatial_dropout_has_a_graph_of_its_rate():

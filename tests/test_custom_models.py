@@ -4,6 +4,7 @@ import copy
 import functools
 import pickle
 
+import cloudpickle
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -183,6 +184,75 @@ def test_losses(few, classifier, loss, activation):
     assert_learned(estimator, few.images, few.target, 4)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [["categorical_crossentropy"], {"out": losses.CategoricalCrossentropy()}],
+    ids=["list", "dict"],
+)
+def test_loss_as_a_list_or_dict_of_one(few, classifier, loss):
+    def model(meta, loss):
+        inputs = keras.Input(meta["image_shape_"])
+        x = layers.Flatten()(layers.Rescaling(1 / 16)(inputs))
+        outputs = layers.Dense(4, activation="softmax", name="out")(x)
+        network = keras.Model(inputs, outputs)
+        network.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
+        return network
+
+    wrapped = classifier(functools.partial(model, loss=loss))
+    plainly = classifier(functools.partial(model, loss="categorical_crossentropy"))
+    wrapped.fit(few.images, few.target)
+    plainly.fit(few.images, few.target)
+    np.testing.assert_allclose(
+        wrapped.predict_proba(few.images),
+        plainly.predict_proba(few.images),
+        atol=1e-5,
+    )
+
+
+def test_what_a_user_has_defined_is_saved_with_the_network(few, classifier):
+    """Without being registered with Keras: layers, functions, losses, penalties."""
+
+    class Scaled(layers.Layer):
+        def __init__(self, factor=2.0, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, images):
+            return images * self.factor
+
+    class Penalty(keras.regularizers.Regularizer):
+        def __call__(self, weights):
+            return 1e-3 * keras.ops.sum(keras.ops.square(weights))
+
+        def get_config(self):
+            return {}
+
+    def squared(x):
+        return keras.ops.square(x)
+
+    def loss_of_mine(y_true, y_pred):
+        return losses.categorical_crossentropy(y_true, y_pred)
+
+    def model(meta):
+        dense = layers.Dense(16, activation=squared, kernel_regularizer=Penalty())
+        inner = keras.Sequential([keras.Input((64,)), Scaled(1 / 16), dense])
+        last = layers.Dense(meta["n_classes_"], activation="softmax")
+        inputs = keras.Input(meta["image_shape_"])
+        network = keras.Model(inputs, last(inner(layers.Flatten()(inputs))))
+        network.compile("adam", loss=loss_of_mine, metrics=["accuracy"])
+        return network
+
+    estimator = classifier(model, warm_start=True).fit(few.images, few.target)
+    twin = cloudpickle.loads(cloudpickle.dumps(estimator))
+    other = copy.deepcopy(estimator)
+    for each in (estimator, twin, other):
+        each.fit(few.images, few.target)
+    expected = estimator.predict_proba(few.images)
+    assert estimator.score(few.images, few.target) > 0.8
+    np.testing.assert_array_equal(twin.predict_proba(few.images), expected)
+    np.testing.assert_array_equal(other.predict_proba(few.images), expected)
+
+
 @pytest.fixture(scope="module")
 def two_classes(few):
     rows = few.target < 2
@@ -284,6 +354,13 @@ def refused(classifier, few, error, message, **params):
     assert set(vars(estimator)) == NOTHING_LEARNED
 
 
+class Opaque(keras.Model):
+    """Keras does not know the shapes of such a network."""
+
+    def call(self, images):
+        return keras.ops.zeros((len(images), 4))
+
+
 def broken(meta):
     raise ZeroDivisionError("in the builder")
 
@@ -311,13 +388,22 @@ def broken(meta):
         (
             lambda meta: network(meta["image_shape_"], 4, None),
             ValueError,
-            r"outputs are no probabilities: .*softmax.* from_logits=True",
+            r"outputs that are no probabilities: .*softmax.* from_logits=True",
         ),
+        *[
+            (
+                lambda meta, a=activation: network(meta["image_shape_"], 4, a),
+                ValueError,
+                "outputs that are no probabilities: .*softmax",
+            )
+            for activation in ("relu", "sigmoid", "tanh")
+        ],
+        (lambda: Opaque(), ValueError, "returned Opaque, a network that does not tell"),
         (broken, ZeroDivisionError, "in the builder"),
         (
             lambda meta, units: plain(meta, units),
-            (TypeError, ValueError),
-            "units",
+            ValueError,
+            "parameter 'units' without a value, but .* model__units to be set",
         ),
         ("plain", ValueError, "'model' parameter of CNNClassifier must be a callable"),
     ],
@@ -328,6 +414,10 @@ def broken(meta):
         "one output",
         "inputs",
         "logits",
+        "relu",
+        "sigmoid",
+        "tanh",
+        "opaque",
         "its own error",
         "required parameter",
         "name",
@@ -358,6 +448,15 @@ def test_parameters_of_the_built_in_network_beside_a_builder(few, classifier):
 def test_optimizer_beside_a_builder_that_compiles(few, classifier, params, named):
     message = f"Got {named}, but the builder passed as model= compiles"
     refused(classifier, few, ValueError, message, model=compiled, **params)
+
+
+def test_learning_rate_set_later_beside_a_builder_that_compiles(few, classifier):
+    estimator = classifier(compiled, warm_start=True, epochs=1)
+    estimator.fit(few.images, few.target).set_params(learning_rate=0.5)
+    with pytest.raises(ValueError, match="optimizer of its own"):
+        estimator.fit(few.images, few.target)
+    rate = float(estimator.model_.optimizer.learning_rate)
+    assert rate == pytest.approx(0.01)
 
 
 def test_builder_that_fails_leaves_a_fitted_estimator_as_it_was(few, classifier):

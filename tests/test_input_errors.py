@@ -212,6 +212,88 @@ def test_learning_rate_beside_an_optimizer_object(few):
     assert set(vars(estimator)) == UNFITTED
 
 
+class OwnSettings(CNNClassifier):
+    """With a constructor of few parameters, and another default."""
+
+    def __init__(self, epochs=2):
+        super().__init__(filters=(4,), dense_units=None, epochs=epochs, batch_size=64)
+
+
+def test_subclass_with_fewer_parameters(few):
+    assert OwnSettings().fit(few.images, few.target).n_epochs_ == 2
+    network = OwnSettings(epochs=1).fit(few.images, few.target)
+    assert network.predict(few.images).shape == few.target.shape
+
+
+# X and y
+
+
+def a_dataset(few):
+    from skcnn._tensorflow import import_tensorflow
+
+    tf = import_tensorflow()
+    return tf.data.Dataset.from_tensor_slices((few.images, few.target)), few.target
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (a_dataset, TypeError, "skcnn.datasets.from_dataset"),
+        (
+            lambda few: (few, few.target),
+            TypeError,
+            r"type Bunch with the keys \['images'.* pass .images as X",
+        ),
+        (
+            lambda few: (["a.jpg", "b.jpg"] * 80, few.target),
+            TypeError,
+            r"Got X=\['a.jpg', .*load_image_folder",
+        ),
+        (
+            lambda few: (np.array(["a.jpg"] * 160), few.target),
+            TypeError,
+            "load_image_folder",
+        ),
+        (
+            lambda few: (few.images[..., :0], few.target),
+            ValueError,
+            r"images of shape \(8, 8, 0\)",
+        ),
+        (
+            lambda few: (few.images[:, :0], few.target),
+            ValueError,
+            r"images of shape \(0, 8, 1\)",
+        ),
+        (
+            lambda few: (few.images, ["a", None] * 80),
+            TypeError,
+            "labels of the types NoneType, str",
+        ),
+        (
+            lambda few: (few.images, np.array(["a", 3] * 80, dtype=object)),
+            TypeError,
+            "labels of the types int, str",
+        ),
+    ],
+)
+def test_what_is_no_images_or_labels(few, data, error, message):
+    estimator = CNNClassifier()
+    with pytest.raises(error, match=message):
+        estimator.fit(*data(few))
+    assert set(vars(estimator)) == UNFITTED
+
+
+def test_values_beyond_float32(few, tiny_cnn):
+    estimator = tiny_cnn()
+    images = few.images * 1e300
+    with pytest.raises(ValueError, match=r"X has the value .*e\+301.* float32"):
+        estimator.fit(images, few.target)
+    assert set(vars(estimator)) == UNFITTED
+    with pytest.raises(ValueError, match="largest float32"):
+        tiny_cnn(epochs=1).fit(few.images, few.target).predict(images)
+
+
 # image_shape
 
 

@@ -3,8 +3,10 @@
 import copy
 import functools
 import logging
+import os
 import pickle
 import re
+import signal
 import tracemalloc
 import warnings
 
@@ -289,6 +291,42 @@ def test_warm_start_in_two_parts_is_one_fit(
     assert stochastic.n_epochs_ == 2
 
 
+LAYER = keras.Sequential(
+    [
+        keras.Input((None, None, 1)),
+        keras.layers.RandomFlip(),
+        keras.layers.RandomTranslation(0.2, 0.2),
+    ]
+)
+
+
+def test_warm_start_goes_on_in_the_sequence_of_an_augmenting_layer(few, tiny_cnn):
+    X, y = few.images, few.target
+    four = tiny_cnn(augment=LAYER, epochs=4).fit(X, y)
+    two = tiny_cnn(augment=LAYER, epochs=2, warm_start=True).fit(X, y)
+    assert two.history_["loss"] != tiny_cnn(epochs=2).fit(X, y).history_["loss"]
+    assert_identical(two.partial_fit(X, y).partial_fit(X, y), four)
+
+
+def test_a_layer_that_changes_the_size_of_images_is_refused(few, tiny_cnn):
+    estimator = tiny_cnn(augment=keras.layers.RandomCrop(4, 4))
+    message = (
+        r"augment=<RandomCrop.* of shape \(4, 4, 1\) of those of shape \(8, 8, 1\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(few.images, few.target)
+    assert state_of(estimator) == {}
+
+
+def test_history_has_an_entry_for_each_epoch(few, tiny_cnn):
+    X, y = few.images, few.target
+    estimator = tiny_cnn(epochs=1, warm_start=True).fit(X, y)
+    estimator.set_params(validation_fraction=0.2).fit(X, y).partial_fit(X, y)
+    assert {len(values) for values in estimator.history_.values()} == {3}
+    seen = np.isfinite(estimator.history_["val_loss"]).tolist()
+    assert seen == [False, True, False]
+
+
 def test_fit_without_warm_start_starts_afresh(few, fitted_tiny):
     estimator = copy.deepcopy(fitted_tiny)
     estimator.fit(few.images, few.target)
@@ -297,7 +335,8 @@ def test_fit_without_warm_start_starts_afresh(few, fitted_tiny):
 
 def test_warm_start_follows_the_learning_rate(few, fitted_tiny):
     X, y = few.images, few.target
-    for rate in (1e-3, 0.5, 1e-2):  # the default among them
+    # The default among them, and numbers that are no floats of Python.
+    for rate in (1e-3, 0.5, 1e-2, 1, np.float32(0.25)):
         estimator = copy.deepcopy(fitted_tiny)
         estimator.set_params(warm_start=True, learning_rate=rate, epochs=1).fit(X, y)
         assert float(estimator.model_.optimizer.learning_rate) == pytest.approx(rate)
@@ -314,10 +353,37 @@ def test_warm_start_keeps_a_learning_rate_that_a_callback_has_lowered(few, tiny_
         assert rate == pytest.approx(1e-5)
 
 
+def test_learning_rate_may_be_any_number(few, tiny_cnn):
+    one = tiny_cnn(learning_rate=1, epochs=1).fit(few.images, few.target)
+    assert_identical(
+        one, tiny_cnn(learning_rate=1.0, epochs=1).fit(few.images, few.target)
+    )
+
+
+def test_warm_start_cannot_change_a_learning_rate_that_became_a_schedule(few, tiny_cnn):
+    def annealed(learning_rate):
+        decay = keras.optimizers.schedules.CosineDecay(learning_rate, 100)
+        return keras.optimizers.SGD(decay)
+
+    estimator = tiny_cnn(optimizer=annealed, warm_start=True, epochs=1)
+    estimator.fit(few.images, few.target).set_params(learning_rate=0.5)
+    with pytest.raises(ValueError, match="parameters learning_rate have changed"):
+        estimator.fit(few.images, few.target)
+
+
+@pytest.mark.parametrize("filters", [[8], np.array([8])])
+def test_warm_start_knows_the_same_value_in_another_form(few, fitted_tiny, filters):
+    estimator = copy.deepcopy(fitted_tiny)
+    estimator.set_params(warm_start=True, filters=filters, epochs=1)
+    assert estimator.fit(few.images, few.target).n_epochs_ == 6
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("filters", (9,)),
+        ("filters", np.array([8, 8])),
+        ("filters", np.array([8, 8, 8])),
         ("dense_units", 5),
         ("dropout", 0.5),
         ("l2", 0.5),
@@ -381,6 +447,21 @@ def test_partial_fit_takes_a_batch_of_one_class(few, tiny_cnn):
     estimator.partial_fit(few.images[~only], labels[~only])
     np.testing.assert_array_equal(estimator.classes_, classes)
     assert estimator.predict_proba(few.images[:3]).shape == (3, 4)
+
+
+def test_partial_fit_refuses_a_single_class(few, tiny_cnn):
+    estimator = tiny_cnn()
+    with pytest.raises(ValueError, match=r"classes=\[3\], but expected two or more"):
+        estimator.partial_fit(few.images, np.full(160, 3), classes=[3])
+    assert state_of(estimator) == {}
+
+
+def test_partial_fit_without_a_positive_weight(few, tiny_cnn):
+    estimator = tiny_cnn(class_weight={0: 0, 1: 1, 2: 1, 3: 1})
+    only = few.target == 0
+    with pytest.raises(ValueError, match="No sample has a positive weight"):
+        estimator.partial_fit(few.images[only], few.target[only], classes=range(4))
+    assert state_of(estimator) == {}
 
 
 def test_partial_fit_asks_for_the_classes_first(few, tiny_cnn):
@@ -536,6 +617,16 @@ def test_bad_class_weight(few, tiny_cnn, class_weight):
     assert state_of(estimator) == {}
 
 
+def test_class_weight_of_a_class_that_a_fold_lacks(few, tiny_cnn):
+    """Where every class has a weight: scikit-learn's rule."""
+    weights = {0: 1, 1: 2, 2: 3, 3: 4, 99: 5}
+    with_more = tiny_cnn(epochs=1, class_weight=weights).fit(few.images, few.target)
+    del weights[99]
+    assert_identical(
+        with_more, tiny_cnn(epochs=1, class_weight=weights).fit(few.images, few.target)
+    )
+
+
 def test_class_weight_of_a_class_that_a_batch_lacks(few, tiny_cnn):
     estimator = tiny_cnn(class_weight={0: 3.0, 3: 0.5})
     batch = np.isin(few.target, [0, 1])
@@ -589,6 +680,43 @@ def test_optimizer_by_name_or_class(few, tiny_cnn, optimizer):
     made = estimator.model_.optimizer
     assert type(made) is keras.optimizers.AdamW
     assert float(made.learning_rate) == pytest.approx(0.003)
+
+
+def test_averages_of_weights_take_their_place_at_the_end(few, tiny_cnn):
+    """As in ``Model.fit``."""
+    adam = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
+    estimator = tiny_cnn(optimizer=adam, learning_rate=1e-3)
+    estimator.fit(few.images, few.target)
+    averages = estimator.model_.optimizer._model_variables_moving_average
+    for variable, average in zip(
+        estimator.model_.trainable_variables, averages, strict=True
+    ):
+        np.testing.assert_array_equal(variable.numpy(), average.numpy())
+
+
+def test_exclusions_from_weight_decay_are_copied(few, tiny_cnn):
+    """With the optimizer, and with the classifier."""
+
+    def fitted(*names):
+        adam = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
+        if names:
+            adam.exclude_from_weight_decay(var_names=list(names))
+        estimator = tiny_cnn(optimizer=adam, learning_rate=1e-3, warm_start=True)
+        return estimator.fit(few.images, few.target)
+
+    all_decay, some = fitted(), fitted("bias", "nothing")
+    norms = [
+        np.linalg.norm(e.model_.layers[-1].bias.numpy()) for e in (all_decay, some)
+    ]
+    assert norms[0] < norms[1]
+    twin = pickle.loads(pickle.dumps(some))
+    assert_identical(twin.fit(few.images, few.target), some.fit(few.images, few.target))
+
+
+def test_optimizer_function_without_a_learning_rate(few, tiny_cnn):
+    estimator = tiny_cnn(optimizer=lambda: keras.optimizers.SGD())
+    with pytest.raises(TypeError, match="takes no argument learning_rate"):
+        estimator.fit(few.images, few.target)
 
 
 def test_unknown_optimizer(few, tiny_cnn):
@@ -665,6 +793,17 @@ def test_batch_hooks_are_called_for_each_batch(few, tiny_cnn, stochastic):
     assert_identical(estimator, stochastic)
 
 
+def test_batch_hooks_of_an_object(few, tiny_cnn, fitted_tiny):
+    """LambdaCallback has them, its class has not."""
+    steps = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: steps.append(batch)
+    )
+    estimator = tiny_cnn(callbacks=[callback]).fit(few.images, few.target)
+    assert steps == list(range(5)) * 5
+    assert_identical(estimator, fitted_tiny)
+
+
 def test_callback_stops_training(few, tiny_cnn, fitted_tiny):
     def stop(callback):
         callback.model.stop_training = True
@@ -701,6 +840,17 @@ def diverging(after):
     return keras.optimizers.schedules.PiecewiseConstantDecay([after - 1], [1e-2, 1e30])
 
 
+class InfiniteAt(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, step):
+        return keras.ops.where(step == self.step, float("inf"), 1e-2)
+
+    def get_config(self):
+        return {"step": self.step}
+
+
 def test_diverged_fit_is_an_error(few, tiny_cnn):
     estimator = tiny_cnn(learning_rate=1e30)
     with pytest.raises(
@@ -713,6 +863,21 @@ def test_diverged_fit_is_an_error(few, tiny_cnn):
 def test_diverged_after_some_epochs_without_early_stopping_is_an_error(few, tiny_cnn):
     estimator = tiny_cnn(learning_rate=diverging(after=10), epochs=5)
     with pytest.raises(ValueError, match="diverged: the loss of epoch 3"):
+        estimator.fit(few.images, few.target)
+    assert state_of(estimator) == {}
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.2])
+def test_diverged_in_the_last_step_is_an_error(few, tiny_cnn, validation_fraction):
+    """Which no loss of training shows."""
+    n_steps = 5 if validation_fraction is None else 4
+    estimator = tiny_cnn(
+        learning_rate=InfiniteAt(2 * n_steps - 1),
+        epochs=2,
+        validation_fraction=validation_fraction,
+    )
+    message = "diverged: .*(is not finite after epoch 2|val_loss of epoch 2 is nan)"
+    with pytest.raises(ValueError, match=message):
         estimator.fit(few.images, few.target)
     assert state_of(estimator) == {}
 
@@ -768,6 +933,31 @@ def test_interrupted_after_two_epochs_keeps_what_was_learned(few, tiny_cnn):
     # And training can go on from there.
     estimator.set_params(warm_start=True, epochs=1, callbacks=None)
     assert estimator.fit(few.images, few.target).n_epochs_ == 3
+
+
+class InterruptedBatch(keras.callbacks.Callback):
+    """Ctrl-C after the second step of the third epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (2, 1):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("action", ["always", "error"])
+def test_interrupted_within_an_epoch_is_as_at_the_end_of_the_last_one(
+    few, tiny_cnn, stochastic, four_epochs, action
+):
+    estimator = tiny_cnn(**STOCHASTIC, epochs=4, callbacks=[InterruptedBatch()])
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(few.images, few.target)
+    assert_identical(estimator, stochastic)
+    estimator.set_params(warm_start=True, epochs=2, callbacks=None)
+    assert_identical(estimator.fit(few.images, few.target), four_epochs)
 
 
 def test_interrupted_with_early_stopping_keeps_the_best_epoch(few, stopped_early):
@@ -881,3 +1071,17 @@ def test_verbose(few, tiny_cnn, capfd, verbose):
     printed = capfd.readouterr().out
     assert re.search(r"Epoch 1/2[\s\S]*5/5[\s\S]*Epoch 2/2[\s\S]*5/5", printed)
     assert f"{estimator.history_['loss'][-1]:.4f}" in printed
+
+
+def test_forked_process_says_why_it_cannot_predict(few, fitted_tiny):
+    """It would wait for TensorFlow's threads for ever."""
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        try:
+            fitted_tiny.predict(few.images)
+        except RuntimeError as error:
+            os._exit("was forked" in str(error) and "loky" in str(error))
+        os._exit(2)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
