@@ -92,11 +92,11 @@ def _custom_objects(model, config):
             continue
         is_code = isinstance(part, (type, types.FunctionType))
         code = part if is_code else type(part)
-        name = get_registered_name(code)
-        if name in names:
-            found[name] = code
-        module = code.__module__.partition(".")[0]
-        if not is_code and (name in names or module == "keras"):
+        of_keras = code.__module__.partition(".")[0] == "keras"
+        is_named = not of_keras and get_registered_name(code) in names
+        if is_named:
+            found[get_registered_name(code)] = code
+        if not is_code and (is_named or of_keras):
             left.extend(getattr(part, "__dict__", {}).values())
     return found
 

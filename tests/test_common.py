@@ -304,8 +304,8 @@ BAD_X = {
     ),
     "strings": (
         lambda X: np.full(X.shape, "pixel"),
-        ValueError,
-        "dtype='numeric' is not compatible with arrays of bytes/strings",
+        TypeError,
+        "expected images, not where they are",
     ),
     "complex": (
         lambda X: X.astype(complex),

@@ -69,7 +69,8 @@ def load_image_folder(
 
     max_per_class : int or None, default=None
         Load at most so many images of each class, picked at random; `random_state` says
-        which. The order stays as above. None loads all.
+        which, together with the classes that are loaded. The order stays as above. None
+        loads all.
 
     n_jobs : int or None, default=None
         Number of threads that decode images. None means 1 unless in a
@@ -133,6 +134,9 @@ def load_image_folder(
     -----
     UserWarning
         If images were skipped, once for all of them.
+    PIL.Image.DecompressionBombWarning
+        By Pillow, beside the error or warning above, for an image that has more pixels
+        than it allows.
 
     See Also
     --------
@@ -158,7 +162,8 @@ def load_image_folder(
 
     **Conversion.** The orientation in EXIF data is applied. Of animated images the
     first frame is taken. Transparent pixels are laid over white for "rgb" and
-    "grayscale". Grey of 16 bits is scaled to 8 bits, 65535 becoming 255. Grey images of
+    "grayscale". Grey of 16 bits is scaled to 8 bits, 65535 becoming 255, also where an
+    instrument has used 12 of them only: scale such images before. Grey images of
     floats are scaled by 255 if their values are from 0 to 1, and rounded if from 0 to
     255. "grayscale" weighs red, green and blue by 0.299, 0.587 and 0.114. Embedded
     colour profiles are ignored.
@@ -294,7 +299,7 @@ def _check_out(out):
                 "open a memory map with mode='r+' or 'w+'."
             )
     elif isinstance(out, (str, os.PathLike)):
-        file = Path(os.fspath(out)).expanduser()
+        file = _expand_home("out", out)
         if file.suffix != ".npy":
             raise ValueError(
                 f"Got out={str(out)!r}, but expected a file name that ends in '.npy'."
@@ -313,13 +318,24 @@ def _check_out(out):
         )
 
 
+def _expand_home(parameter, path):
+    try:
+        return Path(os.fspath(path)).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"Got {parameter}={str(path)!r}, but there is no such home folder."
+        ) from error
+
+
 def _check_folder(path):
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(
             f"Got path={path!r} of type {type(path).__name__}, "
             "but expected a str or a path."
         )
-    root = Path(os.fspath(path)).expanduser()
+    if not os.fspath(path):
+        raise ValueError("Got path='', but expected a folder; '.' is the current one.")
+    root = _expand_home("path", path)
     if not root.exists():
         where = root
         while not where.exists() and where != where.parent:
@@ -344,8 +360,9 @@ def _is_image(entry):
     return (
         not entry.name.startswith(".")
         and os.path.splitext(entry.name)[1].lower() in _EXTENSIONS
-        # A link that leads nowhere is a broken image, not something to pass over.
-        and (entry.is_file() or not os.path.exists(entry.path))
+        # A link that leads nowhere, or in a circle, is a broken image, not something
+        # to pass over.
+        and not os.path.isdir(entry.path)
     )
 
 
@@ -360,7 +377,7 @@ def _select_classes(root, include, exclude):
     names = [
         entry.name
         for entry in entries
-        if entry.is_dir()
+        if os.path.isdir(entry.path)
         and not entry.name.startswith(".")
         and entry.name not in _NO_CLASSES
     ]
@@ -482,7 +499,7 @@ class _Destination:
                 )
             self.images = out
         else:
-            self.file = Path(os.fspath(out)).expanduser()
+            self.file = _expand_home("out", out)
             self.part = self.file.with_name(self.file.name + ".part")
             needed = np.prod(shape, dtype=np.int64)
             free = shutil.disk_usage(self.file.parent).free

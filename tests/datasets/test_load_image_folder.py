@@ -230,8 +230,29 @@ def test_links_are_followed(tmp_path):
     with pytest.raises(ValueError, match=r"2\.png'.*a link that leads nowhere"):
         load_image_folder(root)
 
+    (root / "dogs" / "2.png").unlink()
+    (root / "dogs" / "3.png").symlink_to(root / "dogs" / "3.png")
+    (root / "round").symlink_to(root / "round")
+    with pytest.raises(ValueError, match=r"Could not read the image '.*3\.png'"):
+        load_image_folder(root)
+
 
 # Layout errors
+
+
+def test_no_path_is_not_the_current_folder(coded, monkeypatch):
+    monkeypatch.chdir(coded)
+    assert len(load_image_folder(".").images)
+    with pytest.raises(ValueError, match="Got path='', but expected a folder"):
+        load_image_folder("")
+
+
+def test_unknown_home(coded):
+    unknown = "~nobody-of-that-name/images"
+    with pytest.raises(FileNotFoundError, match=r"path='~nobody.*no such home folder"):
+        load_image_folder(unknown)
+    with pytest.raises(FileNotFoundError, match=r"out='~nobody.*no such home folder"):
+        load_image_folder(coded, out=unknown + ".npy")
 
 
 def test_missing_path(tmp_path):

@@ -1,0 +1,76 @@
+"""The examples on a folder of images, and the three networks on the drawn scenes."""
+
+import runpy
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import log_loss
+
+from skcnn import optimized_cnn, overfitting_cnn, underfitting_cnn
+from skcnn.datasets import make_scenes
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Scenes as class folders of files: to train on, and to judge on."""
+    root = tmp_path_factory.mktemp("scenes")
+    for name, n_samples, seed in (("train", 60, 0), ("test", 20, 1)):
+        data = make_scenes(n_samples, image_size=20, random_state=seed)
+        for i, (image, code) in enumerate(zip(data.images, data.target, strict=True)):
+            folder = root / name / data.target_names[code]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.mark.filterwarnings("ignore:.*no predicted samples")  # after one epoch
+@pytest.mark.parametrize(
+    ("script", "options", "figures"),
+    [
+        (
+            "plot_grid_search.py",
+            ["--cv", "2"],
+            {"grid_search_candidates.png", "grid_search_confusion.png"},
+        ),
+        ("plot_under_and_overfitting.py", [], {"under_and_overfitting.png"}),
+    ],
+)
+def test_example_on_a_folder(
+    folders, tmp_path, monkeypatch, capsys, script, options, figures
+):
+    data = [str(folders / "train"), "--test", str(folders / "test")]
+    some = ["--image-size", "12", "--exclude", "sea", "--epochs", "1"]
+    arguments = [script, *data, *some, *options, "--output", str(tmp_path / "drawn")]
+    monkeypatch.setattr("sys.argv", arguments)
+    done = runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    plt.close("all")
+    assert done["X"].shape[1:] == (12, 12, 3)
+    assert set(done["y"]) == set(done["y_test"])
+    assert len(set(done["y"])) == 4
+    assert "sea" not in done["y"]
+    assert {file.name for file in (tmp_path / "drawn").iterdir()} == figures
+    assert f"{len(done['X'])} images" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_presets_underfit_overfit_and_generalize():
+    X, y = make_scenes(500, image_size=32, random_state=0, return_X_y=True)
+    X_test, y_test = make_scenes(500, image_size=32, random_state=1, return_X_y=True)
+    train, test, loss = {}, {}, {}
+    for make in (underfitting_cnn, overfitting_cnn, optimized_cnn):
+        network = make(epochs=20, random_state=0).fit(X, y)
+        train[make] = network.score(X, y)
+        test[make] = network.score(X_test, y_test)
+        loss[make] = log_loss(y_test, network.predict_proba(X_test))
+    assert train[underfitting_cnn] < 0.4
+    assert train[overfitting_cnn] > 0.95
+    assert train[overfitting_cnn] - test[overfitting_cnn] > 0.2
+    assert train[optimized_cnn] - test[optimized_cnn] < 0.15
+    assert test[optimized_cnn] > 0.6
+    assert loss[optimized_cnn] < loss[overfitting_cnn]
+    assert np.argmin(list(loss.values())) == 2
