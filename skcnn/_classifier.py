@@ -64,7 +64,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         `keras.Model`, compiled or not. It takes images ``(n, height, width,
         channels)`` and ends with one softmax output for each class, or with a single
         sigmoid for two classes; logits do as well if the compiled loss says
-        ``from_logits=True``. An argument named ``meta`` gets a dict of what the data
+        ``from_logits=True``. A loss gets class numbers if its name has "sparse" in it,
+        and one-hot rows if not. An argument named ``meta`` gets a dict of what the data
         tell: ``image_shape_``, ``n_classes_``, ``classes_``; one named
         ``compile_kwargs`` gets `optimizer`, loss and metrics for
         ``network.compile(**compile_kwargs)``. Any other argument ``<name>`` is a
@@ -118,8 +119,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         mirrored with probability one half, turned by up to 0.1 of a full turn, and
         zoomed by up to 10 %, in or out; what comes from beyond the border is
         reflected. A dict has some of these keys; `flip` may also be ``"vertical"`` or
-        ``"horizontal_and_vertical"``. A layer, or a `keras.Sequential` of layers, is
-        copied for each fit.
+        ``"horizontal_and_vertical"``. A layer, or a `keras.Sequential` of layers, that
+        keeps the shape of images is copied for each fit, and seeded for each epoch.
 
     optimizer : str, callable or keras.Optimizer, default="adam"
         Name of a Keras optimizer, a class or function that is called with
@@ -150,11 +151,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights and the optimizer state of the
-        last one. Two fits of 5 epochs give bit for bit what one of 10 gives.
+        last one. Two fits of 5 epochs give bit for bit what one of 10 gives (but not
+        with an optimizer of ``use_ema=True``, which puts averages in the place of
+        weights at the end of each).
 
     validation_fraction : float, default=None
         Share of the images passed to :meth:`fit` that is held out, stratified by
         class, to report loss and accuracy on after each epoch. None holds out none.
+        With `warm_start`, pass the same images again: among others, some are held out
+        that the network was trained on before.
 
     early_stopping : bool, default=False
         Whether to stop when the loss on the held-out images has not fallen for
@@ -220,7 +225,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     same weights; there is no Python between two batches.
 
     Ctrl-C during :meth:`fit` ends training with a `KeyboardInterrupt`; when an epoch
-    or more was completed, what was learned is kept, and :meth:`predict` works.
+    or more was completed, the network is kept as it was at the end of the last, and
+    :meth:`predict` works.
+
+    A search with ``n_jobs=2`` or more gives each process its share of the processors,
+    as :func:`joblib.parallel_config` sets it. Sums of floating-point numbers depend on
+    the number of threads: for the same bits with any `n_jobs`, set
+    ``inner_max_num_threads`` there. TensorFlow does not work in a process that was
+    forked off one that has used it: there, an error says so.
 
     References
     ----------
