@@ -4,9 +4,9 @@ import copy
 import functools
 import pickle
 
-import cloudpickle
 import numpy as np
 import pytest
+from joblib.externals import cloudpickle
 from sklearn.base import clone
 
 from skcnn import CNNClassifier

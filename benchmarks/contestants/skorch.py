@@ -79,5 +79,10 @@ def prepare(task, X, y):
     if task.what == "fit":
         return lambda: network.fit(X, y), lambda: float(network.score(X, y))
     if task.what == "epoch":
-        return lambda: network.partial_fit(X, y), lambda: float(network.score(X, y))
+
+        def accuracy():
+            outputs = network.forward(X, training=True)
+            return float((outputs.argmax(dim=1).numpy() == y).mean())
+
+        return lambda: network.partial_fit(X, y), accuracy
     return predicting(task, network, X, y)
