@@ -186,7 +186,7 @@ def _gives_probabilities(model):
         return True
     # Whatever else it ends with is judged by what it makes of some images of noise.
     shape = [4, *(size or 32 for size in model.input_shape[1:])]
-    noise = np.random.default_rng(0).normal(0, 100, shape).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     outputs = keras.ops.convert_to_numpy(model(noise, training=False))
     outputs = outputs.astype(np.float64)
     inside = np.all((outputs >= 0) & (outputs <= 1))
