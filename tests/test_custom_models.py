@@ -6,7 +6,6 @@ import pickle
 
 import numpy as np
 import pytest
-from joblib.externals import cloudpickle
 from sklearn.base import clone
 
 from skcnn import CNNClassifier
@@ -103,6 +102,41 @@ def own_step(meta):
     x = layers.Flatten()(layers.Rescaling(1 / 16)(inputs))
     outputs = layers.Dense(meta["n_classes_"], activation="softmax")(x)
     return Subclassed(inputs, outputs)
+
+
+class Scaled(layers.Layer):
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        return images * self.factor
+
+
+class Penalty(keras.regularizers.Regularizer):
+    def __call__(self, weights):
+        return 1e-3 * keras.ops.sum(keras.ops.square(weights))
+
+    def get_config(self):
+        return {}
+
+
+def squared(x):
+    return keras.ops.square(x)
+
+
+def loss_of_mine(y_true, y_pred):
+    return losses.categorical_crossentropy(y_true, y_pred)
+
+
+def of_own_parts(meta):
+    dense = layers.Dense(16, activation=squared, kernel_regularizer=Penalty())
+    inner = keras.Sequential([keras.Input((64,)), Scaled(1 / 16), dense])
+    last = layers.Dense(meta["n_classes_"], activation="softmax")
+    inputs = keras.Input(meta["image_shape_"])
+    network = keras.Model(inputs, last(inner(layers.Flatten()(inputs))))
+    network.compile("adam", loss=loss_of_mine, metrics=["accuracy"])
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -212,38 +246,8 @@ def test_loss_as_a_list_or_dict_of_one(few, classifier, loss):
 def test_what_a_user_has_defined_is_saved_with_the_network(few, classifier):
     """Without being registered with Keras: layers, functions, losses, penalties."""
 
-    class Scaled(layers.Layer):
-        def __init__(self, factor=2.0, **kwargs):
-            super().__init__(**kwargs)
-            self.factor = factor
-
-        def call(self, images):
-            return images * self.factor
-
-    class Penalty(keras.regularizers.Regularizer):
-        def __call__(self, weights):
-            return 1e-3 * keras.ops.sum(keras.ops.square(weights))
-
-        def get_config(self):
-            return {}
-
-    def squared(x):
-        return keras.ops.square(x)
-
-    def loss_of_mine(y_true, y_pred):
-        return losses.categorical_crossentropy(y_true, y_pred)
-
-    def model(meta):
-        dense = layers.Dense(16, activation=squared, kernel_regularizer=Penalty())
-        inner = keras.Sequential([keras.Input((64,)), Scaled(1 / 16), dense])
-        last = layers.Dense(meta["n_classes_"], activation="softmax")
-        inputs = keras.Input(meta["image_shape_"])
-        network = keras.Model(inputs, last(inner(layers.Flatten()(inputs))))
-        network.compile("adam", loss=loss_of_mine, metrics=["accuracy"])
-        return network
-
-    estimator = classifier(model, warm_start=True).fit(few.images, few.target)
-    twin = cloudpickle.loads(cloudpickle.dumps(estimator))
+    estimator = classifier(of_own_parts, warm_start=True).fit(few.images, few.target)
+    twin = pickle.loads(pickle.dumps(estimator))
     other = copy.deepcopy(estimator)
     for each in (estimator, twin, other):
         each.fit(few.images, few.target)
