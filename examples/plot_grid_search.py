@@ -30,7 +30,7 @@ import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import GridSearchCV, train_test_split
 
-from skcnn import CNNClassifier
+from skcnn import optimized_cnn
 from skcnn.datasets import load_digits, load_image_folder
 
 parser = argparse.ArgumentParser(description="Tune a CNN with GridSearchCV.")
@@ -46,13 +46,13 @@ args = parser.parse_args()
 
 if args.folder is None:
     data = load_digits()
-    network = CNNClassifier(filters=(16, 32), dense_units=64)
+    network = optimized_cnn(filters=(16, 32), dense_units=64)
 else:
     data = load_image_folder(
         args.folder, image_size=args.image_size, exclude=args.exclude
     )
-    network = CNNClassifier()
-network.set_params(epochs=args.epochs, random_state=0)
+    network = optimized_cnn()
+network.set_params(augment=False, epochs=args.epochs, random_state=0)
 
 X, y = data.images, data.target_names[data.target]
 if args.test is None:

@@ -40,19 +40,25 @@ _NETWORK = (
     "last_dropout",
     "l2",
     "normalize",
+    "batch_norm",
+    "pooling",
 )
 # What training that goes on cannot change either, but for one number as the learning
 # rate to another.
-_TRAINED_WITH = ("model", "optimizer", "learning_rate", "precision")
+_TRAINED_WITH = (
+    *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
+    "precision",
+)
 
 
 class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Convolutional neural network for images, as a scikit-learn classifier.
 
-    The built-in network is blocks of ``Conv2D(relu) -> MaxPooling2D -> Dropout``,
-    then ``Flatten -> Dense(relu) -> Dense(softmax)``, with batch normalization of the
-    input in front. It is trained on sparse categorical cross-entropy. Images go in as
-    they are stored, uint8 from 0 to 255 for example, without scaling.
+    The built-in network is blocks of ``Conv2D -> BatchNormalization -> relu ->
+    MaxPooling2D -> Dropout``, then ``GlobalAveragePooling2D -> Dense(softmax)``, with
+    batch normalization of the input in front. It is trained on categorical
+    cross-entropy. Images go in as they are stored, uint8 from 0 to 255 for example,
+    without scaling.
 
     All parameters can be searched, with :class:`~sklearn.model_selection.GridSearchCV`
     and its like, those of a network builder of your own among them.
@@ -70,10 +76,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ``compile_kwargs`` gets `optimizer`, loss and metrics for
         ``network.compile(**compile_kwargs)``. Any other argument ``<name>`` is a
         parameter of this estimator named ``model__<name>``: see :meth:`set_params`.
-        The parameters `filters` to `normalize` are those of the built-in network and
-        cannot be set beside `model`.
+        The parameters `filters` to `label_smoothing` are those of the built-in network
+        and cannot be set beside `model`.
 
-    filters : array-like of int, default=(32, 64, 128, 256, 512)
+    filters : array-like of int, default=(48, 96, 192, 384)
         Number of filters of the convolution in each block. An axis of the image that
         has shrunk to one pixel is not pooled any further, so small images do with
         many blocks.
@@ -84,20 +90,21 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
 
-    stem_strides : int, default=1
+    stem_strides : int, default=None
         Strides of the first convolution, in pixels: above 1 makes the network coarser
-        and faster.
+        and faster. None stands for 2 on images of 32 x 32 pixels and more, and for 1
+        on smaller ones.
 
     width_factor : float, default=1
         Multiplies all `filters`, rounded, to at least one.
 
-    dense_units : int, array-like of int or None, default=256
+    dense_units : int, array-like of int or None, default=None
         Units of the dense layers between the convolutions and the output.
 
-    dropout : float, default=0.3
+    dropout : float, default=0.2
         Rate of dropout after each block but the last, in [0, 1).
 
-    last_dropout : float, default=0.4
+    last_dropout : float, default=0.3
         Rate of dropout after the last block, in [0, 1).
 
     l2 : float, default=1e-4
@@ -105,6 +112,18 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     normalize : bool, default=True
         Whether the input is normalized by batch statistics, channel by channel.
+
+    batch_norm : bool, default=True
+        Whether there is batch normalization between each convolution and its
+        activation.
+
+    pooling : {"avg", "max"} or None, default="avg"
+        What the maps of the last block are reduced to: the average or the maximum of
+        each. None keeps all of their pixels, which makes the layer that follows large.
+
+    label_smoothing : float, default=0.1
+        Share of the target's probability that is spread evenly over all classes in
+        the loss, in [0, 1). Losses in `history_` then do not go to zero.
 
     image_shape : tuple of int, default=None
         Shape ``(height, width)`` or ``(height, width, channels)`` of one image when
@@ -129,14 +148,22 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning rate of its own.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, \
-            default=1e-3
+            default=3e-3
         Learning rate, or a schedule over training steps: ``optimizer="sgd"`` with
         ``CosineDecay(0.1, decay_steps)`` is gradient descent with annealing.
 
-    batch_size : int, default=16
+    average : bool, default=True
+        Whether the weights at the end of each epoch are averages over the last tenth,
+        about, of all steps so far [1]_. Training goes on from those of the last step,
+        as if there was no averaging. It does at a constant `learning_rate` what
+        annealing does, without a length of training that would have to be known. No
+        effect on an optimizer that was passed as an object or that a builder compiles
+        with: it has a parameter ``use_ema``.
+
+    batch_size : int, default=32
         Images in one step of training.
 
-    epochs : int, default=30
+    epochs : int, default=40
         Passes over the training images. Can be the `resource` of
         :class:`~sklearn.model_selection.HalvingGridSearchCV`.
 
@@ -152,8 +179,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the weights and the optimizer state of the
         last one. Two fits of 5 epochs give bit for bit what one of 10 gives (but not
-        with an optimizer of ``use_ema=True``, which puts averages in the place of
-        weights at the end of each).
+        with an optimizer object of ``use_ema=True``, which puts averages in the place
+        of weights for good at the end of each).
 
     validation_fraction : float, default=None
         Share of the images passed to :meth:`fit` that is held out, stratified by
@@ -236,6 +263,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     References
     ----------
+    .. [1] Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion
+       Models", CVPR 2024, section 3: averages by a power function.
+       https://arxiv.org/abs/2312.02696
+
     - Keras `Model training APIs <https://keras.io/api/models/model_training_apis/>`_
     - `Developing scikit-learn estimators
       <https://scikit-learn.org/stable/developers/develop.html>`_
@@ -263,17 +294,21 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "filters": ["array-like"],
         "last_filters": [Interval(Integral, 1, None, closed="left"), None],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "stem_strides": [Interval(Integral, 1, None, closed="left")],
+        "stem_strides": [Interval(Integral, 1, None, closed="left"), None],
         "width_factor": [Interval(Real, 0, None, closed="neither")],
         "dense_units": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "last_dropout": [Interval(Real, 0, 1, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
         "normalize": ["boolean"],
+        "batch_norm": ["boolean"],
+        "pooling": [StrOptions({"avg", "max"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "image_shape": ["array-like", None],
         "augment": ["boolean", dict, callable],
         "optimizer": "no_validation",  # Keras has not been imported yet
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
+        "average": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions(set(_DTYPE_POLICY))],
@@ -292,22 +327,26 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self,
         model=None,
         *,
-        filters=(32, 64, 128, 256, 512),
+        filters=(48, 96, 192, 384),
         last_filters=None,
         kernel_size=3,
-        stem_strides=1,
+        stem_strides=None,
         width_factor=1,
-        dense_units=256,
-        dropout=0.3,
-        last_dropout=0.4,
+        dense_units=None,
+        dropout=0.2,
+        last_dropout=0.3,
         l2=1e-4,
         normalize=True,
+        batch_norm=True,
+        pooling="avg",
+        label_smoothing=0.1,
         image_shape=None,
         augment=False,
         optimizer="adam",
-        learning_rate=1e-3,
-        batch_size=16,
-        epochs=30,
+        learning_rate=3e-3,
+        average=True,
+        batch_size=32,
+        epochs=40,
         precision="float32",
         class_weight=None,
         warm_start=False,
@@ -330,10 +369,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.last_dropout = last_dropout
         self.l2 = l2
         self.normalize = normalize
+        self.batch_norm = batch_norm
+        self.pooling = pooling
+        self.label_smoothing = label_smoothing
         self.image_shape = image_shape
         self.augment = augment
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.average = average
         self.batch_size = batch_size
         self.epochs = epochs
         self.precision = precision
@@ -426,10 +469,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         _params.check_layer(check_augment(self.augment))
         _params.check_learning_rate(self.learning_rate)
         _params.copy_callbacks(self.callbacks)
-        _params.make_optimizer(self.optimizer, self.learning_rate)
+        _params.make_optimizer(self.optimizer, self.learning_rate, self.average)
         without_effect = []
         if self.model is not None:
-            without_effect = self._not_default(*_NETWORK)
+            without_effect = self._not_default(*_NETWORK, "label_smoothing")
             reason = "model= builds the network, with parameters of its own"
         elif not isinstance(self.optimizer, str) and not callable(self.optimizer):
             without_effect = self._not_default("learning_rate")
@@ -669,9 +712,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "n_outputs_expected_": 1,
             "target_type_": type_of_target(y),
         }
-        optimizer = _params.make_optimizer(self.optimizer, self.learning_rate)
+        optimizer = _params.make_optimizer(
+            self.optimizer, self.learning_rate, self.average
+        )
+        smoothing = float(self.label_smoothing) if self.model is None else 0.0
         with seeded:
-            model = _scikeras.build_model(builder, meta, optimizer=optimizer)
+            model = _scikeras.build_model(
+                builder, meta, optimizer=optimizer, label_smoothing=smoothing
+            )
         _scikeras.check_network(model, self.image_shape_, len(classes))
         compiled_by_builder = model.optimizer is not optimizer
         if compiled_by_builder:
@@ -735,7 +783,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             model, compiled_by_builder = self._build(seed, classes, images, y)
             history = {}
             _train.reseed_layers(model, seed)
-        target = _scikeras.encode_target(model, codes, len(classes))
+        encode = _scikeras.target_encoding(model, len(classes))
         trainer = _train.Trainer(
             model,
             batch_size=int(self.batch_size),
@@ -743,10 +791,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
             augment=check_augment(self.augment),
             image_shape=self.image_shape_,
+            average=self.average
+            and not compiled_by_builder
+            and _params.averages_weights(self.optimizer, model.optimizer),
         )
 
         def data(rows):
-            return _train.Batches(images, target, weight, rows)
+            return _train.Batches(images, codes, encode, weight, rows)
 
         def learned():
             return {

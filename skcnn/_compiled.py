@@ -341,14 +341,43 @@ def _set_numbers(twin, numbers):
 # Graphs
 
 
-def _traced(function, signature, optimizer=None):
+def _traced(function, signature, optimizer=None, average=False):
     """`function` as one graph, traced on purpose and not by what it is called with.
 
-    `optimizer` is the one that `function` calls, if any.
+    `optimizer` is the one that `function` calls, if any; `average` says whether it
+    averages weights as :func:`_averaging` does.
     """
     function = tf.function(function, input_signature=signature, autograph=False)
-    with _on_one_device(optimizer):
+    with _on_one_device(optimizer), _averaging(optimizer if average else None):
         return function.get_concrete_function()
+
+
+@contextlib.contextmanager
+def _averaging(optimizer):
+    """Let `optimizer` average weights over the last tenth of all steps, about.
+
+    Keras' own averages are of a fixed number of steps: too long for short fits, and
+    short for long ones. Here the share of the newest weights falls with the number of
+    steps, so that no length has to be chosen, and the first weights are forgotten: the
+    power function of Karras et al. (2024), section 3, https://arxiv.org/abs/2312.02696.
+    """
+    if optimizer is None:
+        yield
+        return
+
+    def update(trainable_variables):
+        step = tf.cast(optimizer.iterations.value, tf.float32)
+        share = 9 / (step + 9)
+        averages = optimizer._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            difference = variable.value - average.value
+            average.value.assign_add(difference * tf.cast(share, average.dtype))
+
+    optimizer._update_model_variables_moving_average = update
+    try:
+        yield
+    finally:
+        del optimizer._update_model_variables_moving_average
 
 
 @contextlib.contextmanager
@@ -379,12 +408,12 @@ def _shapes(model):
 class _Graph:
     """A graph that was traced on a twin and runs on other networks' variables."""
 
-    def __init__(self, make, model):
+    def __init__(self, make, model, average):
         twin = _twin(model)
         if _shapes(twin) != _shapes(model):
             raise _NotTold
         function, signature = make(twin)
-        self._graph = _traced(function, signature, twin.optimizer)
+        self._graph = _traced(function, signature, twin.optimizer, average)
         self._dtypes = [output.dtype for output in self._graph.outputs]
         variables = [v.value.handle for v in _saving.variables(twin)]
         places = {id(handle): i for i, handle in enumerate(variables)}
@@ -412,16 +441,16 @@ class _Graph:
         return run
 
 
-def _shared(key, make, model):
+def _shared(key, make, model, average=False):
     """The graph for all networks like this one; None if there can be none."""
     alike = structure(model)
     if alike is None:
         return None
-    key = (alike, *key)
+    key = (alike, average, *key)
     with _lock:
         if key not in _kept:
             try:
-                _kept[key] = _Graph(make, model)
+                _kept[key] = _Graph(make, model, average)
             except _NotTold:
                 _kept[key] = None
             while len(_kept) > _MOST_KEPT:
@@ -507,6 +536,9 @@ class Pass:
         Settings of :func:`~skcnn._augment.random_affine`, or what a user's layer does
         with images and a seed.
     batch_size : int
+    average : bool
+        Whether the optimizer, made with ``use_ema``, averages weights over the last
+        tenth of all steps.
     """
 
     def __init__(
@@ -521,6 +553,7 @@ class Pass:
         weighted,
         augment,
         batch_size,
+        average,
     ):
         self.model = model
         self.batch_size = tf.constant(batch_size)
@@ -552,7 +585,7 @@ class Pass:
         graph = None
         if augment is None or settings is not None:
             key = ("train" if train else "test", *specs, json.dumps(settings))
-            graph = _shared(key, shared, model)
+            graph = _shared(key, shared, model, average and train)
         self._is_shared = graph is not None
         if self._is_shared:
             run, numbers = graph.on(model), tf.constant(numbers_of(model), tf.float32)
@@ -566,7 +599,8 @@ class Pass:
                 return tf.zeros(2, tf.float64)
 
             run = flat(_over_batches(step, augment if train else None))
-            self._run = _traced(run, specs, model.optimizer if train else None)
+            optimizer = model.optimizer if train else None
+            self._run = _traced(run, specs, optimizer, average and train)
 
     def start(self):
         """Begin a pass over the data."""

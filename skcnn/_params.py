@@ -44,7 +44,7 @@ def check_image_shape(image_shape):
     return (*map(int, shape), 1)[:3]
 
 
-def make_optimizer(optimizer, learning_rate):
+def make_optimizer(optimizer, learning_rate, average):
     """A new Keras optimizer for one fit.
 
     `optimizer` is a name that ``keras.optimizers.get`` knows, a class or another
@@ -97,7 +97,17 @@ def make_optimizer(optimizer, learning_rate):
             f"Got optimizer={optimizer!r}, which returned {type(made).__name__}, but "
             "expected a Keras optimizer."
         )
+    if average and averages_weights(optimizer, made):
+        made.use_ema = True
     return made
+
+
+def averages_weights(optimizer, made):
+    """Whether weights are averaged on demand, and not as an optimizer itself says."""
+    from keras import optimizers
+
+    passed_as_object = isinstance(optimizer, optimizers.Optimizer)
+    return not passed_as_object and not hasattr(made, "inner_optimizer")
 
 
 def check_learning_rate(learning_rate):

@@ -2,7 +2,28 @@
 
 from ._classifier import CNNClassifier
 
-_UNREGULARIZED = {"normalize": False, "dropout": 0.0, "last_dropout": 0.0, "l2": 0.0}
+_LARGE = {
+    "filters": (32, 64, 128, 256, 512),
+    "stem_strides": 1,
+    "dense_units": 256,
+    "epochs": 50,
+    "batch_size": 16,
+}
+# The reference networks have none of what the default owes its accuracy to.
+_PLAIN = {
+    "batch_norm": False,
+    "pooling": None,
+    "label_smoothing": 0.0,
+    "learning_rate": 1e-3,
+    "average": False,
+}
+_UNREGULARIZED = {
+    "normalize": False,
+    "dropout": 0.0,
+    "last_dropout": 0.0,
+    "l2": 0.0,
+    "augment": False,
+}
 
 
 def underfitting_cnn(**params):
@@ -39,6 +60,7 @@ def underfitting_cnn(**params):
         "dense_units": None,
         "epochs": 30,
         "batch_size": 32,
+        **_PLAIN,
         **_UNREGULARIZED,
     }
     return CNNClassifier(**settings | params)
@@ -72,7 +94,7 @@ def overfitting_cnn(**params):
     >>> overfitting_cnn().dropout
     0.0
     """
-    settings = {"epochs": 50, "batch_size": 16, **_UNREGULARIZED}
+    settings = _LARGE | _PLAIN | _UNREGULARIZED
     return CNNClassifier(**settings | params)
 
 
@@ -105,13 +127,12 @@ def optimized_cnn(**params):
     >>> optimized_cnn(width_factor=2).augment
     True
     """
-    settings = {
+    regularized = {
         "dropout": 0.3,
         "last_dropout": 0.4,
         "l2": 1e-3,
         "normalize": True,
         "augment": True,
-        "epochs": 50,
-        "batch_size": 16,
     }
+    settings = _LARGE | _PLAIN | regularized
     return CNNClassifier(**settings | params)

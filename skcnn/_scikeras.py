@@ -98,7 +98,7 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         return model
 
 
-def build_model(builder, meta, *, optimizer):
+def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
     """Build and compile the network of one fit.
 
     Parameters
@@ -112,6 +112,8 @@ def build_model(builder, meta, *, optimizer):
         ``n_features_in_``, ``target_type_``, ``n_outputs_expected_``.
     optimizer : keras.optimizers.Optimizer
         For a network that is not compiled yet.
+    label_smoothing : float
+        Of its loss.
 
     Returns
     -------
@@ -121,7 +123,9 @@ def build_model(builder, meta, *, optimizer):
     adapter = _Adapter(
         builder,
         optimizer=optimizer,
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+        if label_smoothing
+        else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return adapter.compiled_model(meta)
@@ -193,14 +197,15 @@ def _gives_probabilities(model):
     return inside and (not several or np.allclose(outputs.sum(axis=1), 1, atol=0.02))
 
 
-def encode_target(model, codes, n_classes):
-    """Class numbers in the form that the network's loss expects.
+def target_encoding(model, n_classes):
+    """A function that brings numbers of classes to the form that the loss expects.
 
     scikeras decides this by a loss that the user has to name twice; here the compiled
     network tells.
     """
     if model.output_shape[-1] == 1:
-        return codes.astype(np.float32).reshape(-1, 1)
+        return lambda codes: codes.astype(np.float32).reshape(-1, 1)
     if "sparse" in _loss_name(model):
-        return codes.astype(np.int32)
-    return np.eye(n_classes, dtype=np.float32)[codes]
+        return lambda codes: codes.astype(np.int32)
+    # Piece by piece of the data: of many classes, all rows would be larger than images.
+    return np.eye(n_classes, dtype=np.float32).__getitem__

@@ -60,11 +60,15 @@ class Images:
 
 
 class Batches:
-    """What a network is trained or judged on: images, encoded targets, weights."""
+    """What a network is trained or judged on: images, numbers of classes, weights.
 
-    def __init__(self, images, target, weight, rows):
+    `encode` turns numbers of classes into what the network's loss takes.
+    """
+
+    def __init__(self, images, codes, encode, weight, rows):
         self.images = images
-        self.target = target
+        self.codes = codes
+        self.encode = encode
         self.weight = weight
         self.rows = rows
 
@@ -75,7 +79,7 @@ class Batches:
         """Pieces of at most `chunk_size` rows, in the order given."""
         for start in range(0, len(order), chunk_size):
             rows = self.rows[order[start : start + chunk_size]]
-            chunk = [self.images.take(rows), self.target[rows]]
+            chunk = [self.images.take(rows), self.encode(self.codes[rows])]
             if self.weight is not None:
                 chunk.append(self.weight[rows])
             yield chunk
@@ -101,6 +105,9 @@ class Trainer:
         Settings of :func:`~skcnn._augment.random_affine`, or a layer of the user's.
     image_shape : tuple (height, width, channels)
         Of one image.
+    average : bool
+        Whether the network's weights at the end of an epoch are averages over its last
+        steps. The optimizer then keeps the weights to go on training with.
 
     Raises
     ------
@@ -108,8 +115,11 @@ class Trainer:
         If the layer `augment` returns images of another shape.
     """
 
-    def __init__(self, model, *, batch_size, weighted, seed, augment, image_shape):
+    def __init__(
+        self, model, *, batch_size, weighted, seed, augment, image_shape, average
+    ):
         self.model = model
+        self.average = average
         self.batch_size = batch_size
         self.weighted = weighted
         self.seed = seed
@@ -142,16 +152,18 @@ class Trainer:
         if train not in self._passes:
             from ._compiled import Pass
 
+            target = data.encode(data.codes[:1])
             self._passes[train] = Pass(
                 self.model,
                 train=train,
                 image_shape=data.images.shape,
                 image_dtype=data.images.dtype,
-                target_shape=data.target.shape[1:],
-                target_dtype=data.target.dtype,
+                target_shape=target.shape[1:],
+                target_dtype=target.dtype,
                 weighted=self.weighted,
                 augment=self._augment,
                 batch_size=self.batch_size,
+                average=self.average,
             )
         run = self._passes[train]
         each = max(1, _CHUNK_BYTES // (data.images.nbytes_each * self.batch_size))
@@ -175,7 +187,31 @@ class Trainer:
         order = rng.permutation(len(data))
         if self._layer is not None:
             reseed(self._layer.variables, stream(self.seed, AUGMENT, epoch))
-        return self._pass(True, data, order, int(seed >> 1), steps_each, on_chunk)
+        if self.average and epoch > 0:
+            self._swap_averages()
+        logs = self._pass(True, data, order, int(seed >> 1), steps_each, on_chunk)
+        if self.average:
+            self._swap_averages()
+        return logs
+
+    def _swap_averages(self):
+        """Exchange the weights and their averages, to the bit."""
+        for variable, average in self._averages():
+            weights = variable.value.read_value()
+            variable.assign(average.value)
+            average.assign(weights)
+
+    def _averages(self):
+        return zip(
+            self.model.optimizer._trainable_variables,
+            self.model.optimizer._model_variables_moving_average,
+            strict=True,
+        )
+
+    def go_on_from_averages(self):
+        """Let training go on from the weights that the network has now."""
+        for variable, average in self._averages() if self.average else ():
+            average.assign(variable.value)
 
     def evaluate(self, data):
         """Loss and metrics on `data`, without training."""
@@ -260,7 +296,7 @@ def train(
     import keras
 
     model = trainer.model
-    callbacks = list(callbacks)
+    callbacks, best = list(callbacks), None
     if patience is not None:
         best = keras.callbacks.EarlyStopping(
             "val_loss", patience=patience, mode="min", restore_best_weights=True
@@ -306,7 +342,8 @@ def train(
             hooks.on_epoch_end(epoch, logs)
             if on_epoch_end() or model.stop_training:
                 break
-        if completed:  # as Model.fit does: moving averages of weights take their place
+        if completed and not trainer.average:
+            # As Model.fit does: averages of an optimizer's own take the weights' place.
             model.optimizer.finalize_variable_values(model.trainable_variables)
         if completed and validation is None:
             # What the last update has done shows in no loss.
@@ -321,6 +358,8 @@ def train(
     finally:
         # Restores the best epoch of early stopping, closes what callbacks hold open.
         hooks.on_train_end()
+        if best is not None and best.best_epoch != epoch:
+            trainer.go_on_from_averages()
 
 
 def _diverged(problem, *, restored):

@@ -10,6 +10,15 @@ from sklearn.utils import Bunch
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+# Without what is not plain gradient descent on cross-entropy.
+PLAIN = {
+    "batch_norm": False,
+    "pooling": None,
+    "label_smoothing": 0.0,
+    "average": False,
+}
+
+
 @pytest.fixture(scope="session")
 def digits():
     """600 real images (8 x 8, uint8), read-only; what tests train and score on."""
@@ -26,6 +35,7 @@ def fast_cnn():
 
     return functools.partial(
         CNNClassifier,
+        **PLAIN,
         filters=(8, 16),
         dense_units=32,
         dropout=0.0,
@@ -59,6 +69,7 @@ def tiny_cnn():
 
     return functools.partial(
         CNNClassifier,
+        **PLAIN,
         filters=(8,),
         dense_units=None,
         dropout=0.0,

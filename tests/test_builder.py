@@ -1,5 +1,6 @@
 """The built-in network: what stands where, and that it computes what it says."""
 
+import functools
 import math
 
 import numpy as np
@@ -13,6 +14,25 @@ from skcnn._tensorflow import import_tensorflow
 import_tensorflow()
 
 SCENES = (150, 150, 3)
+# The network of the notebook, without what has come since.
+PLAIN = {
+    "batch_norm": False,
+    "pooling": None,
+    "label_smoothing": 0.0,
+    "learning_rate": 1e-3,
+    "average": False,
+}
+
+
+plain_cnn = functools.partial(
+    CNNClassifier,
+    **PLAIN,
+    filters=(32, 64, 128, 256, 512),
+    stem_strides=1,
+    dense_units=256,
+    dropout=0.3,
+    last_dropout=0.4,
+)
 
 
 def build(estimator, image_shape=SCENES, n_classes=5, dtype="float32"):
@@ -72,6 +92,7 @@ UNREGULARIZED = {
     "l2": 0.0,
     "augment": False,
     "width_factor": 1,
+    **PLAIN,
 }
 PRESETS = [
     (
@@ -108,6 +129,7 @@ PRESETS = [
             "l2": 1e-3,
             "augment": True,
             "width_factor": 1,
+            **PLAIN,
             "epochs": 50,
             "batch_size": 16,
         },
@@ -143,7 +165,7 @@ def test_presets_refuse_a_misspelt_parameter(preset):
 
 
 def test_order_of_the_layers():
-    estimator = CNNClassifier(filters=(4, 5), dense_units=(6, 7))
+    estimator = plain_cnn(filters=(4, 5), dense_units=(6, 7))
     network = build(estimator, (16, 16, 3))
     block = ["Conv2D", "MaxPooling2D", "Dropout"]
     assert kinds(network) == [
@@ -162,8 +184,53 @@ def test_order_of_the_layers():
     assert activations == ["relu", "relu", "softmax"]
 
 
+def test_order_of_the_layers_of_the_default_network():
+    network = build(CNNClassifier(filters=(4, 5)), (64, 64, 3))
+    block = ["Conv2D", "BatchNormalization", "Activation", "MaxPooling2D", "Dropout"]
+    assert kinds(network) == [
+        "InputLayer",
+        "BatchNormalization",
+        *block,
+        *block,
+        "GlobalAveragePooling2D",
+        "Dense",
+    ]
+    for layer in layers_of(network, "Conv2D"):
+        assert layer.activation.__name__ == "linear"
+        assert not layer.use_bias
+        assert type(layer.kernel_initializer).__name__ == "HeNormal"
+    assert [layer.momentum for layer in layers_of(network, "BatchNormalization")] == [
+        0.9
+    ] * 3
+    assert [
+        layer.activation.__name__ for layer in layers_of(network, "Activation")
+    ] == ["relu"] * 2
+
+
+@pytest.mark.parametrize(
+    ("pooling", "kind"),
+    [
+        ("avg", "GlobalAveragePooling2D"),
+        ("max", "GlobalMaxPooling2D"),
+        (None, "Flatten"),
+    ],
+)
+def test_pooling(pooling, kind):
+    network = build(CNNClassifier(filters=(4,), pooling=pooling, dense_units=7))
+    assert kinds(network)[-3:] == [kind, "Dense", "Dense"]
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "strides"),
+    [((8, 8, 1), 1), ((31, 200, 3), 1), ((32, 32, 3), 2), ((150, 150, 3), 2)],
+)
+def test_stem_strides_follow_the_size_of_images(image_shape, strides):
+    first = build(CNNClassifier(filters=(4,)), image_shape).get_layer("conv_1")
+    assert first.strides == (strides, strides)
+
+
 def test_without_normalization_the_first_layer_is_a_convolution():
-    network = build(CNNClassifier(normalize=False))
+    network = build(plain_cnn(normalize=False))
     assert kinds(network)[:2] == ["InputLayer", "Conv2D"]
     assert "BatchNormalization" not in kinds(network)
 
@@ -173,12 +240,12 @@ def test_without_normalization_the_first_layer_is_a_convolution():
     [(None, []), (9, [9]), ((9,), [9]), ([9, 8], [9, 8]), (np.int64(9), [9])],
 )
 def test_dense_units(dense_units, units):
-    network = build(CNNClassifier(filters=(2,), dense_units=dense_units))
+    network = build(plain_cnn(filters=(2,), dense_units=dense_units))
     assert [layer.units for layer in layers_of(network, "Dense")] == [*units, 5]
 
 
 def test_dropout_after_each_block_and_another_after_the_last():
-    network = build(CNNClassifier(filters=(2, 3, 4), dropout=0.1, last_dropout=0.45))
+    network = build(plain_cnn(filters=(2, 3, 4), dropout=0.1, last_dropout=0.45))
     rates = [layer.rate for layer in layers_of(network, "Dropout")]
     assert rates == [0.1, 0.1, 0.45]
     before = [
@@ -190,17 +257,17 @@ def test_dropout_after_each_block_and_another_after_the_last():
 
 
 def test_a_single_block_is_the_last_one():
-    network = build(CNNClassifier(filters=(2,), dropout=0.1, last_dropout=0.45))
+    network = build(plain_cnn(filters=(2,), dropout=0.1, last_dropout=0.45))
     assert [layer.rate for layer in layers_of(network, "Dropout")] == [0.45]
 
 
 def test_dropout_of_zero_is_no_layer():
-    network = build(CNNClassifier(filters=(2, 3, 4), dropout=0, last_dropout=0.2))
+    network = build(plain_cnn(filters=(2, 3, 4), dropout=0, last_dropout=0.2))
     assert len(layers_of(network, "Dropout")) == 1
 
 
 def test_l2_on_every_convolution_but_the_first_and_nowhere_else():
-    network = build(CNNClassifier(filters=(2, 3, 4), l2=0.25))
+    network = build(plain_cnn(filters=(2, 3, 4), l2=0.25))
     assert all(
         getattr(layer, name, None) is None
         for layer in network.layers
@@ -216,14 +283,14 @@ def test_l2_on_every_convolution_but_the_first_and_nowhere_else():
 
 def test_l2_in_the_loss():
     """Without one term more the losses are l2 times the sum of squares."""
-    network = build(CNNClassifier(filters=(2, 3, 4), l2=0.25), (9, 9, 1))
+    network = build(plain_cnn(filters=(2, 3, 4), l2=0.25), (9, 9, 1))
     penalty = sum(float(loss) for loss in network.losses)
     expected = sum(
         0.25 * np.sum(np.square(np.asarray(layer.kernel), dtype=np.float64))
         for layer in layers_of(network, "Conv2D")[1:]
     )
     assert penalty == pytest.approx(expected, rel=1e-6)
-    assert build(CNNClassifier(l2=0)).losses == []
+    assert build(plain_cnn(l2=0)).losses == []
 
 
 def test_l2_in_the_loss_that_fit_reports(digits, fast_cnn):
@@ -252,7 +319,7 @@ def test_l2_in_the_loss_that_fit_reports(digits, fast_cnn):
 )
 def test_filters(filters, last_filters, width_factor, expected):
     assert scaled_filters(filters, last_filters, width_factor) == expected
-    estimator = CNNClassifier(
+    estimator = plain_cnn(
         filters=filters, last_filters=last_filters, width_factor=width_factor
     )
     convolutions = layers_of(build(estimator, (16, 16, 1)), "Conv2D")
@@ -266,7 +333,7 @@ def test_filters_of_the_user_are_not_changed():
 
 
 def test_kernel_size_and_stem_strides():
-    estimator = CNNClassifier(filters=(2, 3, 4), kernel_size=5, stem_strides=2)
+    estimator = plain_cnn(filters=(2, 3, 4), kernel_size=5, stem_strides=2)
     convolutions = layers_of(build(estimator), "Conv2D")
     assert [layer.kernel_size for layer in convolutions] == [(5, 5)] * 3
     assert [layer.strides for layer in convolutions] == [(2, 2), (1, 1), (1, 1)]
@@ -280,8 +347,8 @@ def test_numbers_of_numpy_are_numbers():
     of_numpy = {name: np.int64(value) for name, value in plain.items()}
     of_numpy |= {name: np.float32(value) for name, value in fractions.items()}
     of_numpy["normalize"] = np.bool_(True)
-    expected = build(CNNClassifier(**plain, **fractions)).get_config()
-    assert build(CNNClassifier(**of_numpy)).get_config() == expected
+    expected = build(plain_cnn(**plain, **fractions)).get_config()
+    assert build(plain_cnn(**of_numpy)).get_config() == expected
 
 
 # Images of any size
@@ -301,7 +368,7 @@ def test_numbers_of_numpy_are_numbers():
     ],
 )
 def test_small_and_odd_images(image_shape, last_map):
-    network = build(CNNClassifier(width_factor=0.1), image_shape)
+    network = build(plain_cnn(width_factor=0.1), image_shape)
     assert len(layers_of(network, "Conv2D")) == 5
     assert network.get_layer("conv_5").output.shape[1:3] != (0, 0)
     assert network.get_layer("flatten").input.shape[1:3] == last_map
@@ -378,7 +445,7 @@ def forward(weights, x, *, n_blocks, n_dense, strides, normalize):
     ],
 )
 def test_forward_pass_is_that_of_numpy(image_shape, gain, settings):
-    estimator = CNNClassifier(**{"filters": (4, 5), "dense_units": 6, **settings})
+    estimator = plain_cnn(**{"filters": (4, 5), "dense_units": 6, **settings})
     network = build(estimator, image_shape, n_classes=3)
     rng = np.random.default_rng(0)
     # Biases and statistics other than zero and one, so that each must be in its place.
@@ -433,7 +500,7 @@ def test_predict_proba_is_the_forward_pass_of_numpy(digits, fitted):
 
 def test_initial_weights_are_those_of_keras_layers():
     """Glorot's uniform distribution, as Keras has by default, and biases of zero."""
-    network = build(CNNClassifier(filters=(32, 64), normalize=False))
+    network = build(plain_cnn(filters=(32, 64), normalize=False))
     for layer in [*layers_of(network, "Conv2D"), *layers_of(network, "Dense")]:
         kernel = np.asarray(layer.kernel)
         field = math.prod(kernel.shape[:-2])
@@ -444,23 +511,23 @@ def test_initial_weights_are_those_of_keras_layers():
 
 
 def test_same_seed_same_weights_whatever_was_built_before():
-    first = build(CNNClassifier(filters=(2, 3)))
-    build(CNNClassifier(filters=(4,), dropout=0))
-    second = build(CNNClassifier(filters=(2, 3)))
+    first = build(plain_cnn(filters=(2, 3)))
+    build(plain_cnn(filters=(4,), dropout=0))
+    second = build(plain_cnn(filters=(2, 3)))
     for a, b in zip(first.weights, second.weights, strict=True):
         assert a.path == b.path
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
 def test_layers_of_one_shape_start_from_different_weights():
-    network = build(CNNClassifier(filters=(6, 6, 6)))
+    network = build(plain_cnn(filters=(6, 6, 6)))
     second, third = (np.asarray(c.kernel) for c in layers_of(network, "Conv2D")[1:])
     assert second.shape == third.shape
     assert np.mean(second == third) < 0.01
 
 
 def test_bfloat16_computes_in_bfloat16_but_for_the_probabilities():
-    network = build(CNNClassifier(filters=(2,)), dtype="mixed_bfloat16")
+    network = build(plain_cnn(filters=(2,)), dtype="mixed_bfloat16")
     policies = {layer.name: layer.dtype_policy.name for layer in network.layers[1:]}
     assert policies.pop("probabilities") == "float32"
     assert set(policies.values()) == {"mixed_bfloat16"}

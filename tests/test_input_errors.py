@@ -32,7 +32,7 @@ CASES = {
     ],
     "last_filters": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "8", (8,))],
     "kernel_size": [(v, POSITIVE_INT) for v in (0, -3, 2.5, "3", (3, 3), None)],
-    "stem_strides": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "2", (2, 2), None)],
+    "stem_strides": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "2", (2, 2))],
     "width_factor": [
         (v, r"must be a float in the range \(0(\.0)?, inf\)")
         for v in (0, -1, NAN, "2", None, INF)
@@ -59,6 +59,12 @@ CASES = {
         for v in (-1e-4, NAN, "1e-4", None, INF)
     ],
     "normalize": [(v, BOOL) for v in ("yes", None, 2)],
+    "batch_norm": [(v, BOOL) for v in ("yes", None, 2)],
+    "pooling": [(v, "must be a str among|'avg', 'max'") for v in ("mean", True, 3)],
+    "label_smoothing": [
+        (v, r"must be a float in the range \[0(\.0)?, 1(\.0)?\)")
+        for v in (-0.1, 1, NAN, "0.1", None)
+    ],
     "image_shape": [
         (64, "must be an array-like"),
         ("8x8", "array-like|of positive integers"),
@@ -97,6 +103,7 @@ CASES = {
         (None, r"in the range \(0(\.0)?, inf\)"),
         (abs, "LearningRateSchedule"),
     ],
+    "average": [(v, BOOL) for v in ("yes", None, 2)],
     "batch_size": [(v, POSITIVE_INT) for v in (0, -1, 16.0, "16", None)],
     "epochs": [(v, POSITIVE_INT) for v in (0, -1, 2.0, "3", None)],
     "precision": [

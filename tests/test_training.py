@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skcnn import _data, _saving
+from skcnn import CNNClassifier, _data, _saving
 from skcnn._builder import build_cnn
 from skcnn._classifier import _NETWORK
 from skcnn._seeding import SHUFFLE, SPLIT, WEIGHTS, draw_seed, stream
@@ -36,6 +36,11 @@ STOCHASTIC = {
     "augment": True,
     "validation_fraction": 0.2,
     "class_weight": "balanced",
+    # And what the default network has beside it.
+    "batch_norm": True,
+    "pooling": "avg",
+    "label_smoothing": 0.1,
+    "average": True,
 }
 
 
@@ -95,11 +100,21 @@ def fail(callback):
 # The steps are those of Keras
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
-def test_same_batches_as_in_keras_give_the_same_weights(few, tiny_cnn, weighted):
+BATCH_NORM = {"batch_norm": True, "pooling": "avg", "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("weighted", "changed"),
+    [(False, {}), (True, {}), (False, BATCH_NORM)],
+    ids=["plain", "weighted", "batch normalization"],
+)
+def test_same_batches_as_in_keras_give_the_same_weights(
+    few, tiny_cnn, weighted, changed
+):
     X, y = few.images, few.target
     weight = np.linspace(0.5, 2, len(X)) if weighted else None
     settings = {"filters": (4, 6), "dense_units": 8, "l2": 1e-2, "normalize": True}
+    settings |= changed
     estimator = tiny_cnn(**settings, epochs=3, batch_size=24)
     estimator.fit(X, y, sample_weight=weight)
 
@@ -112,16 +127,19 @@ def test_same_batches_as_in_keras_give_the_same_weights(few, tiny_cnn, weighted)
     )
     network.compile(
         optimizer=keras.optimizers.Adam(1e-2),
-        loss="sparse_categorical_crossentropy",
+        loss="sparse_categorical_crossentropy"
+        if not changed
+        else keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
         metrics=["accuracy"],
     )
+    target = y if not changed else np.eye(4)[y]
     history = {"loss": [], "accuracy": []}
     for epoch in range(3):
         rng = np.random.default_rng(stream(seed, SHUFFLE, epoch))
         order = rng.permutation(len(X))
         logs = network.fit(
             X[order].astype(np.float32),
-            y[order],
+            target[order],
             sample_weight=weight[order] if weighted else None,
             batch_size=24,
             shuffle=False,
@@ -197,7 +215,8 @@ def test_validation_scores_are_those_of_the_held_out_images(few, stochastic):
     _, rows = _data.split_rows(np.arange(160), codes, 0.2, stream(seed, SPLIT))
     proba = stochastic.predict_proba(few.images[rows])
     weight = compute_sample_weight("balanced", few.target)[rows]
-    losses = -np.log(proba[np.arange(len(rows)), codes[rows]]) * weight
+    smoothed = 0.9 * np.eye(4)[codes[rows]] + 0.1 / 4
+    losses = -np.sum(smoothed * np.log(proba), axis=1) * weight
     penalty = sum(float(loss) for loss in stochastic.model_.losses)
     expected = losses.mean() + penalty
     assert stochastic.history_["val_loss"][-1] == pytest.approx(expected, rel=1e-4)
@@ -268,6 +287,85 @@ def test_random_state_instance_advances(few, tiny_cnn):
     assert same_arrays(first, values(tiny_cnn(epochs=1, random_state=0).fit(X, y)))
 
 
+# Averages of weights
+
+
+class Weights(keras.callbacks.Callback):
+    """The weights after each step; shared by its copies."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def __deepcopy__(self, memo):
+        return type(self)(self.seen)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append([v.numpy() for v in self.model.trainable_variables])
+
+
+@pytest.mark.parametrize("own_step", [False, True])
+def test_average_is_that_of_the_last_steps(few, tiny_cnn, own_step):
+    seen = []
+    layer = keras.layers.RandomFlip(seed=0) if own_step else False
+    plain = tiny_cnn(augment=layer, epochs=4, callbacks=[Weights(seen)])
+    plain.fit(few.images, few.target)
+    averaged = tiny_cnn(augment=layer, epochs=4, average=True)
+    averaged.fit(few.images, few.target)
+    assert averaged.history_ == plain.history_  # of the weights that are trained
+    expected = [np.zeros_like(weights) for weights in seen[0]]
+    for step, weights in enumerate(seen):
+        share = 9 / (step + 9)
+        expected = [e + (w - e) * share for e, w in zip(expected, weights, strict=True)]
+    for variable, value in zip(
+        averaged.model_.trainable_variables, expected, strict=True
+    ):
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-4, atol=1e-6)
+    assert not same_arrays(averaged.model_.get_weights(), plain.model_.get_weights())
+
+
+def test_validation_and_callbacks_see_the_averages(few, tiny_cnn):
+    settings = {"average": True, "validation_fraction": 0.2, "normalize": True}
+    weights = []
+
+    class AtEnd(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            weights.append(self.model.get_weights())
+
+        def __deepcopy__(self, memo):
+            return AtEnd()
+
+    tiny_cnn(**settings, epochs=2, callbacks=[AtEnd()]).fit(few.images, few.target)
+    for n_epochs, seen in enumerate(weights, start=1):
+        fitted = tiny_cnn(**settings, epochs=n_epochs).fit(few.images, few.target)
+        assert same_arrays(fitted.model_.get_weights(), seen)
+
+
+def test_training_goes_on_from_the_best_epoch_of_averages(few, tiny_cnn):
+    estimator = tiny_cnn(
+        average=True,
+        learning_rate=0.05,
+        epochs=40,
+        patience=1,
+        early_stopping=True,
+        validation_fraction=0.2,
+    )
+    estimator.fit(few.images, few.target)
+    assert np.argmin(estimator.history_["val_loss"]) < estimator.n_epochs_ - 1
+    averages = estimator.model_.optimizer._model_variables_moving_average
+    for variable, kept in zip(
+        estimator.model_.trainable_variables, averages, strict=True
+    ):
+        np.testing.assert_array_equal(variable.numpy(), kept.numpy())
+
+
+def test_an_optimizer_object_averages_as_it_says_itself(few, tiny_cnn):
+    sgd = keras.optimizers.SGD(0.1)
+    settings = {"optimizer": sgd, "learning_rate": 3e-3, "epochs": 2}
+    by_default = tiny_cnn(**settings, average=True).fit(few.images, few.target)
+    assert_identical(by_default, tiny_cnn(**settings).fit(few.images, few.target))
+
+
 # warm_start and partial_fit
 
 
@@ -336,7 +434,7 @@ def test_fit_without_warm_start_starts_afresh(few, fitted_tiny):
 def test_warm_start_follows_the_learning_rate(few, fitted_tiny):
     X, y = few.images, few.target
     # The default among them, and numbers that are no floats of Python.
-    for rate in (1e-3, 0.5, 1e-2, 1, np.float32(0.25)):
+    for rate in (3e-3, 0.5, 1e-2, 1, np.float32(0.25)):
         estimator = copy.deepcopy(fitted_tiny)
         estimator.set_params(warm_start=True, learning_rate=rate, epochs=1).fit(X, y)
         assert float(estimator.model_.optimizer.learning_rate) == pytest.approx(rate)
@@ -659,7 +757,7 @@ def test_learning_rate_is_annealed(few, tiny_cnn):
 def test_optimizers_in_every_form(few, tiny_cnn):
     sgd = keras.optimizers.SGD
     user = sgd(learning_rate=0.02, momentum=0.5, nesterov=True)
-    with_object = tiny_cnn(optimizer=user, learning_rate=1e-3, epochs=2)
+    with_object = tiny_cnn(optimizer=user, learning_rate=3e-3, epochs=2)
     partial = functools.partial(sgd, momentum=0.5, nesterov=True)
     with_partial = tiny_cnn(optimizer=partial, learning_rate=0.02, epochs=2)
     for estimator in (with_object, with_partial):
@@ -669,7 +767,7 @@ def test_optimizers_in_every_form(few, tiny_cnn):
     assert with_object.model_.optimizer is not user
     assert not user.built
     assert int(user.iterations) == 0
-    again = tiny_cnn(optimizer=user, learning_rate=1e-3, epochs=2)
+    again = tiny_cnn(optimizer=user, learning_rate=3e-3, epochs=2)
     assert_identical(again.fit(few.images, few.target), with_object)
 
 
@@ -685,7 +783,7 @@ def test_optimizer_by_name_or_class(few, tiny_cnn, optimizer):
 def test_averages_of_weights_take_their_place_at_the_end(few, tiny_cnn):
     """As in ``Model.fit``."""
     adam = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
-    estimator = tiny_cnn(optimizer=adam, learning_rate=1e-3)
+    estimator = tiny_cnn(optimizer=adam, learning_rate=3e-3)
     estimator.fit(few.images, few.target)
     averages = estimator.model_.optimizer._model_variables_moving_average
     for variable, average in zip(
@@ -701,7 +799,7 @@ def test_exclusions_from_weight_decay_are_copied(few, tiny_cnn):
         adam = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
         if names:
             adam.exclude_from_weight_decay(var_names=list(names))
-        estimator = tiny_cnn(optimizer=adam, learning_rate=1e-3, warm_start=True)
+        estimator = tiny_cnn(optimizer=adam, learning_rate=3e-3, warm_start=True)
         return estimator.fit(few.images, few.target)
 
     all_decay, some = fitted(), fitted("bias", "nothing")
@@ -1085,3 +1183,40 @@ def test_forked_process_says_why_it_cannot_predict(few, fitted_tiny):
         os._exit(2)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 1
+
+
+# The network that CNNClassifier() is
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "image_shape", "n_classes", "changed"),
+    [
+        (30, (8, 8, 1), 2, {}),
+        (400, (8, 8), 200, {}),
+        (33, (40, 48, 3), 3, {}),  # a last batch of one image
+        (12, (1, 70, 1), 2, {}),
+        (5, (9, 33, 4), 2, {}),
+        (30, (8, 8, 1), 2, {"precision": "bfloat16"}),
+    ],
+)
+def test_default_network_is_trained_on_anything(
+    n_samples, image_shape, n_classes, changed
+):
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % n_classes
+    images = rng.integers(0, 256, (n_samples, *image_shape), dtype=np.uint8)
+    images[y == 0] = 0
+    estimator = CNNClassifier(width_factor=0.25, epochs=3, random_state=0, **changed)
+    proba = estimator.fit(images, y).predict_proba(images)
+    assert np.all(np.isfinite(estimator.history_["loss"]))
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-4)
+
+
+def test_default_network_learns_few_images(few):
+    estimator = CNNClassifier(filters=(16, 32), epochs=15, random_state=0)
+    assert (
+        estimator.fit(few.images[:80], few.target[:80]).score(
+            few.images[80:], few.target[80:]
+        )
+        > 0.9
+    )

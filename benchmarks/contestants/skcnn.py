@@ -6,13 +6,23 @@ from skcnn import CNNClassifier
 from . import folds, predicting, versions_of
 
 
+# As all contestants' networks are.
+PLAIN = {
+    "stem_strides": 1,
+    "batch_norm": False,
+    "pooling": None,
+    "label_smoothing": 0.0,
+    "average": False,
+}
+
+
 def versions():
     return versions_of("skcnn", "scikit-learn", "tensorflow")
 
 
 def prepare(task, X, y):
     network = CNNClassifier(
-        **task.network,
+        **PLAIN | task.network,
         epochs=task.epochs,
         batch_size=task.batch_size,
         learning_rate=task.learning_rate,
