@@ -264,6 +264,49 @@ class _Dropout(keras.layers.Dropout):
         return tf.nn.experimental.stateless_dropout(inputs, rate, seed)
 
 
+class _FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Normalization as one operation instead of a dozen, each over all activations."""
+
+    @staticmethod
+    def takes(layer):
+        """Whether it can stand in for a layer of Keras'."""
+        return (
+            layer.axis in (-1, 3)
+            and layer.center
+            and layer.scale
+            and not layer.synchronized
+            and not getattr(layer, "renorm", False)
+        )
+
+    def call(self, inputs, training=None, mask=None):
+        if len(inputs.shape) != 4 or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        trains = bool(training and self.trainable)
+        # In 32 bits, as Keras does it.
+        x = tf.cast(inputs, tf.float32)
+        nothing = tf.zeros(0)
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.cast(self.gamma.value, tf.float32),
+            offset=tf.cast(self.beta.value, tf.float32),
+            mean=nothing if trains else self.moving_mean.value,
+            variance=nothing if trains else self.moving_variance.value,
+            epsilon=self.epsilon,
+            is_training=trains,
+        )
+        if trains:
+            # Keras keeps the variance of the batch, the operation estimates that of
+            # all images from it.
+            n = tf.cast(tf.size(x) // tf.shape(x)[3], tf.float32)
+            for moving, value in (
+                (self.moving_mean, mean),
+                (self.moving_variance, variance * ((n - 1) / n)),
+            ):
+                keeps = self.momentum
+                moving.assign(moving * keeps + value * (1 - keeps))
+        return tf.cast(y, self.compute_dtype)
+
+
 class _FusedAdam:
     """Adam's update as one operation for each variable instead of a dozen.
 
@@ -317,8 +360,14 @@ def _twin(model):
         }
         if "seed" in config:
             config["seed"] = 0
-        has_rate = type(layer) is keras.layers.Dropout and _has_rate(config)
-        return (_Dropout if has_rate else type(layer)).from_config(config)
+        kind = type(layer)
+        if kind is keras.layers.Dropout and _has_rate(config):
+            kind = _Dropout
+        if kind is keras.layers.BatchNormalization and (
+            _FusedBatchNormalization.takes(layer)
+        ):
+            kind = _FusedBatchNormalization
+        return kind.from_config(config)
 
     twin = keras.models.clone_model(model, clone_function=copied)
     kind = type(model.optimizer)

@@ -338,6 +338,22 @@ def logits(meta):
     return model
 
 
+def normalized(meta):
+    """Batch normalization of maps, used twice, frozen, without a scale, and of rows."""
+    inputs = keras.Input(meta["image_shape_"])
+    x = layers.Conv2D(3, 3)(inputs)
+    twice = layers.BatchNormalization(momentum=0.8, epsilon=1e-2)
+    x = twice(layers.Conv2D(3, 3, activation="relu")(twice(x)))
+    x = layers.BatchNormalization(trainable=False)(x)
+    x = layers.BatchNormalization(scale=False)(x)
+    x = layers.BatchNormalization(axis=1)(x)
+    x = layers.BatchNormalization()(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizers.SGD(0.01), loss, metrics=["accuracy"])
+    return model
+
+
 def nadam(learning_rate):
     return optimizers.Nadam(learning_rate, weight_decay=0.01, use_ema=True)
 
@@ -374,8 +390,15 @@ CASES = {
     "clipped": DEEP | {"optimizer": clipped},
     "amsgrad": DEEP | {"optimizer": amsgrad},
     "nadam": DEEP | {"optimizer": nadam},
+    "default network": DEEP
+    | {"batch_norm": True, "pooling": "avg", "label_smoothing": 0.1, "average": True},
 }
-BUILDERS = {"sigmoid": sigmoid, "one-hot": one_hot, "logits": logits}
+BUILDERS = {
+    "sigmoid": sigmoid,
+    "one-hot": one_hot,
+    "logits": logits,
+    "normalized": normalized,
+}
 
 
 @pytest.mark.parametrize("case", [*CASES, *BUILDERS])
