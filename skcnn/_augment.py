@@ -4,6 +4,7 @@ import math
 from numbers import Real
 
 DEFAULTS = {"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}
+AUTO = {"rotation": 0.03, "zoom": 0.2}
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
@@ -13,6 +14,8 @@ def check_augment(augment):
         return None
     if augment is True:
         return dict(DEFAULTS)
+    if isinstance(augment, str):  # "auto", as fit has checked
+        augment = AUTO
     if not isinstance(augment, dict):
         return augment
     for name in augment:

@@ -101,7 +101,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     dense_units : int, array-like of int or None, default=None
         Units of the dense layers between the convolutions and the output.
 
-    dropout : float, default=0.2
+    dropout : float, default=0.1
         Rate of dropout after each block but the last, in [0, 1).
 
     last_dropout : float, default=0.3
@@ -132,11 +132,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         in :func:`numpy.reshape`: ``(1, -1, 1)`` takes any row as an image of one
         pixel's height.
 
-    augment : bool, dict or keras.Layer, default=False
-        Random changes of the images in training, and in training only. True stands
-        for ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: each image is
-        mirrored with probability one half, turned by up to 0.1 of a full turn, and
-        zoomed by up to 10 %, in or out; what comes from beyond the border is
+    augment : "auto", bool, dict or keras.Layer, default="auto"
+        Random changes of the images in training, and in training only. ``"auto"``
+        stands for ``{"rotation": 0.03, "zoom": 0.2}``, which suits most images: nothing
+        is mirrored, as digits and text must not be. True stands for
+        ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: each image is mirrored
+        with probability one half, turned by up to 0.1 of a full turn, and zoomed by up
+        to 10 %, in or out; what comes from beyond the border is
         reflected. A dict has some of these keys; `flip` may also be ``"vertical"`` or
         ``"horizontal_and_vertical"``. A layer, or a `keras.Sequential` of layers, that
         keeps the shape of images is copied for each fit, and seeded for each epoch.
@@ -305,7 +307,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "pooling": [StrOptions({"avg", "max"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "image_shape": ["array-like", None],
-        "augment": ["boolean", dict, callable],
+        "augment": [StrOptions({"auto"}), "boolean", dict, callable],
         "optimizer": "no_validation",  # Keras has not been imported yet
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
         "average": ["boolean"],
@@ -333,7 +335,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         stem_strides=None,
         width_factor=1,
         dense_units=None,
-        dropout=0.2,
+        dropout=0.1,
         last_dropout=0.3,
         l2=1e-4,
         normalize=True,
@@ -341,7 +343,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         pooling="avg",
         label_smoothing=0.1,
         image_shape=None,
-        augment=False,
+        augment="auto",
         optimizer="adam",
         learning_rate=3e-3,
         average=True,

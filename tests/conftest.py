@@ -16,6 +16,7 @@ PLAIN = {
     "pooling": None,
     "label_smoothing": 0.0,
     "average": False,
+    "augment": False,
 }
 
 

@@ -206,6 +206,7 @@ def test_spread_is_that_of_keras_layers():
         ({}, None),
         ({"flip": False, "rotation": 0, "zoom": 0}, None),
         (True, {"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}),
+        ("auto", {"flip": None, "rotation": 0.03, "zoom": 0.2}),
         ({"flip": True}, {"flip": "horizontal", "rotation": 0.0, "zoom": 0.0}),
         ({"rotation": 0.2}, {"flip": None, "rotation": 0.2, "zoom": 0.0}),
         (

@@ -92,8 +92,7 @@ UNREGULARIZED = {
     "l2": 0.0,
     "augment": False,
     "width_factor": 1,
-    **PLAIN,
-}
+} | PLAIN
 PRESETS = [
     (
         underfitting_cnn,

@@ -5,7 +5,6 @@ from skcnn import CNNClassifier
 
 from . import folds, predicting, versions_of
 
-
 # As all contestants' networks are.
 PLAIN = {
     "stem_strides": 1,
