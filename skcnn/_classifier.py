@@ -159,8 +159,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         about, of all steps so far [1]_. Training goes on from those of the last step,
         as if there was no averaging. It does at a constant `learning_rate` what
         annealing does, without a length of training that would have to be known. No
-        effect on an optimizer that was passed as an object or that a builder compiles
-        with: it has a parameter ``use_ema``.
+        effect on an optimizer that has ``use_ema=True`` itself, that was passed as an
+        object, or that a builder compiles with.
 
     batch_size : int, default=32
         Images in one step of training.
@@ -722,7 +722,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             model = _scikeras.build_model(
                 builder, meta, optimizer=optimizer, label_smoothing=smoothing
             )
-        _scikeras.check_network(model, self.image_shape_, len(classes))
+        _scikeras.check_network(model, images, len(classes))
         compiled_by_builder = model.optimizer is not optimizer
         if compiled_by_builder:
             self._check_compiled_by_builder()
@@ -793,9 +793,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
             augment=check_augment(self.augment),
             image_shape=self.image_shape_,
-            average=self.average
-            and not compiled_by_builder
-            and _params.averages_weights(self.optimizer, model.optimizer),
+            average=_params.averages_weights(model.optimizer),
         )
 
         def data(rows):

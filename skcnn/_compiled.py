@@ -214,6 +214,8 @@ def _without_numbers(config, numbers):
     kind, module = config.get("class_name"), config.get("module")
     if module is not None and module.partition(".")[0] != "keras":
         raise _NotTold
+    if module is None and config.get("registered_name"):  # a user's, of no module
+        raise _NotTold
     if kind == "L2" or (kind == "Dropout" and _has_rate(config["config"])):
         key = "l2" if kind == "L2" else "rate"
         numbers.append(config["config"][key])

@@ -8,11 +8,12 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from . import _saving
-
 # Arguments of a builder that fit fills in, not the user.
 _GIVEN_BY_FIT = {"meta", "compile_kwargs", "params"}
 NO_VALUE = inspect.Parameter.empty
+# A momentum that makes no sense tells our averages, which have none, from Keras' own,
+# in copies and files too.
+AVERAGED_BY_US = 0.0
 
 
 def check_sizes(name, value):
@@ -58,7 +59,10 @@ def make_optimizer(optimizer, learning_rate, average):
     learning_rate = copy.deepcopy(learning_rate)
     if isinstance(optimizer, optimizers.Optimizer):
         copied = type(optimizer).from_config(optimizer.get_config())
-        _saving.exclude_from_decay(copied, _saving.excluded_from_decay(optimizer))
+        # Names of weights that are not decayed; no configuration tells them.
+        pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+        if pattern is not None:
+            copied.exclude_from_weight_decay(var_names=[pattern.pattern])
         return copied
     if isinstance(optimizer, str):
         try:
@@ -87,9 +91,10 @@ def make_optimizer(optimizer, learning_rate, average):
         pass
     except TypeError:
         raise TypeError(
-            f"Got optimizer={optimizer!r}, which takes no argument learning_rate, but "
-            "expected a function that makes an optimizer of a given learning_rate. "
-            "Give it the argument, or pass the optimizer itself."
+            f"Got optimizer={optimizer!r}, which cannot be called with learning_rate "
+            "alone, but expected a function that makes an optimizer of a given "
+            "learning_rate. Give it that argument and defaults for others, or pass the "
+            "optimizer itself."
         ) from None
     made = optimizer(learning_rate=learning_rate)
     if not isinstance(made, optimizers.Optimizer):
@@ -97,17 +102,15 @@ def make_optimizer(optimizer, learning_rate, average):
             f"Got optimizer={optimizer!r}, which returned {type(made).__name__}, but "
             "expected a Keras optimizer."
         )
-    if average and averages_weights(optimizer, made):
+    if average and not made.use_ema and not hasattr(made, "inner_optimizer"):
         made.use_ema = True
+        made.ema_momentum = AVERAGED_BY_US
     return made
 
 
-def averages_weights(optimizer, made):
-    """Whether weights are averaged on demand, and not as an optimizer itself says."""
-    from keras import optimizers
-
-    passed_as_object = isinstance(optimizer, optimizers.Optimizer)
-    return not passed_as_object and not hasattr(made, "inner_optimizer")
+def averages_weights(optimizer):
+    """Whether :func:`make_optimizer` has made it average, and not the user."""
+    return optimizer.use_ema and optimizer.ema_momentum == AVERAGED_BY_US
 
 
 def check_learning_rate(learning_rate):

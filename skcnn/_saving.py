@@ -44,7 +44,7 @@ def pack(model):
     return {
         "config": config,
         "custom_objects": _custom_objects(model, config),
-        "excluded_from_decay": excluded_from_decay(model.optimizer),
+        "excluded_from_decay": excluded_from_decay(model),
         "values": values(model),
     }
 
@@ -59,7 +59,7 @@ def unpack(packed):
         model = deserialize_keras_object(
             packed["config"], packed["custom_objects"], safe_mode=False
         )
-    exclude_from_decay(model.optimizer, packed["excluded_from_decay"])
+    exclude_from_decay(model, packed["excluded_from_decay"])
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     assign(model, packed["values"])
@@ -69,13 +69,13 @@ def unpack(packed):
 def _custom_objects(model, config):
     """Classes and functions of a user's that `config` names, by these names.
 
-    Keras itself finds only those that were registered with it.
+    Keras itself finds those that were registered with it.
     """
     names = set(_custom_names(config))
     if not names:
         return {}
     from keras import KerasTensor, Variable
-    from keras.saving import get_registered_name
+    from keras.saving import get_registered_name, get_registered_object
 
     found, seen = {}, set()
     left = [model, model._compile_config.config]
@@ -93,9 +93,10 @@ def _custom_objects(model, config):
         is_code = isinstance(part, (type, types.FunctionType))
         code = part if is_code else type(part)
         of_keras = code.__module__.partition(".")[0] == "keras"
-        is_named = not of_keras and get_registered_name(code) in names
-        if is_named:
-            found[get_registered_name(code)] = code
+        name = get_registered_name(code)
+        is_named = not of_keras and name in names
+        if is_named and get_registered_object(name) is not code:
+            found[name] = code
         if not is_code and (is_named or of_keras):
             left.extend(getattr(part, "__dict__", {}).values())
     return found
@@ -114,16 +115,19 @@ def _custom_names(config):
             yield from _custom_names(part)
 
 
-def excluded_from_decay(optimizer):
-    """Pattern of the names that an optimizer does not decay the weights of, or None.
+def excluded_from_decay(model):
+    """Which of a network's weights its optimizer does not decay, by their places.
 
     No configuration of an optimizer tells.
     """
-    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
-    return None if pattern is None else pattern.pattern
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    decays = getattr(optimizer, "_use_weight_decay", lambda variable: True)
+    return [i for i, v in enumerate(model.trainable_variables) if not decays(v)]
 
 
-def exclude_from_decay(optimizer, pattern):
+def exclude_from_decay(model, places):
     """Set what :func:`excluded_from_decay` has returned, before the first step."""
-    if pattern is not None:
-        optimizer.exclude_from_weight_decay(var_names=[pattern])
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if places:
+        excluded = [model.trainable_variables[i] for i in places]
+        optimizer.exclude_from_weight_decay(var_list=excluded)

@@ -139,8 +139,9 @@ def _loss_name(model):
     return str(name).lower()
 
 
-def check_network(model, image_shape, n_classes):
+def check_network(model, images, n_classes):
     """Refuse a network that cannot tell `n_classes` classes of such images apart."""
+    image_shape = images.shape
     taken = getattr(model, "input_shape", None)
     if taken is None and type(model) is not keras.Sequential:
         raise ValueError(
@@ -173,7 +174,7 @@ def check_network(model, image_shape, n_classes):
             "needs one for each class: compile it with loss='binary_crossentropy', or "
             "end it with Dense(meta['n_classes_'], activation='softmax')."
         )
-    if output_activation(model) is None and not _gives_probabilities(model):
+    if output_activation(model) is None and not _gives_probabilities(model, images):
         right = "sigmoid" if given[-1] == 1 else "softmax"
         raise ValueError(
             "The network built by model= has outputs that are no probabilities: give "
@@ -182,17 +183,24 @@ def check_network(model, image_shape, n_classes):
         )
 
 
-def _gives_probabilities(model):
+def _gives_probabilities(model, images):
     """Whether outputs are between 0 and 1, and those for several classes sum to 1."""
     several = model.output_shape[-1] > 1
-    right = keras.activations.softmax if several else keras.activations.sigmoid
-    if getattr(model.layers[-1], "activation", None) is right:
-        return True
-    # Whatever else it ends with is judged by what it makes of some images of noise.
-    shape = [4, *(size or 32 for size in model.input_shape[1:])]
-    noise = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
-    outputs = keras.ops.convert_to_numpy(model(noise, training=False))
+    last = model.layers[-1]
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Softmax):
+        return several
+    if getattr(activation, "__module__", "").startswith("keras."):
+        right = keras.activations.softmax if several else keras.activations.sigmoid
+        return activation is right
+    # What a user wrote is judged by what it makes of some images, if it can be.
+    some = images.take(np.arange(min(8, len(images)))).astype(np.float32)
+    outputs = keras.ops.convert_to_numpy(model(some, training=False))
     outputs = outputs.astype(np.float64)
+    if not np.isfinite(outputs).all():
+        return True
     inside = np.all((outputs >= 0) & (outputs <= 1))
     return inside and (not several or np.allclose(outputs.sum(axis=1), 1, atol=0.02))
 

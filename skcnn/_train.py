@@ -340,17 +340,13 @@ def train(
                 values = history.setdefault(name, [math.nan] * before)
                 values.append(logs.get(name, math.nan))
             hooks.on_epoch_end(epoch, logs)
-            if on_epoch_end() or model.stop_training:
+            stops = on_epoch_end()
+            at_its_end = _saving.snapshot(model)  # with what callbacks have changed
+            if stops or model.stop_training:
                 break
         if completed and not trainer.average:
             # As Model.fit does: averages of an optimizer's own take the weights' place.
             model.optimizer.finalize_variable_values(model.trainable_variables)
-        if completed and validation is None:
-            # What the last update has done shows in no loss.
-            for variable in model.trainable_variables:
-                if not np.isfinite(variable.value.numpy()).all():
-                    problem = f"{variable.path!r} is not finite after epoch {epoch + 1}"
-                    _diverged(problem, restored=False)
     except KeyboardInterrupt:
         if completed:
             _saving.assign(model, at_its_end)
@@ -360,6 +356,11 @@ def train(
         hooks.on_train_end()
         if best is not None and best.best_epoch != epoch:
             trainer.go_on_from_averages()
+    # What the last update has done may show in no loss.
+    for variable in model.trainable_variables:
+        if not np.isfinite(variable.value.numpy()).all():
+            problem = f"{variable.path!r} is not finite after epoch {epoch + 1}"
+            _diverged(problem, restored=False)
 
 
 def _diverged(problem, *, restored):

@@ -257,6 +257,104 @@ def test_what_a_user_has_defined_is_saved_with_the_network(few, classifier):
     np.testing.assert_array_equal(other.predict_proba(few.images), expected)
 
 
+def with_registered_layer(meta):
+    @keras.saving.register_keras_serializable("test_custom_models")
+    class Halved(layers.Layer):
+        def call(self, images):
+            return images / 2
+
+    inputs = keras.Input(meta["image_shape_"])
+    outputs = layers.Dense(4, activation="softmax")(layers.Flatten()(Halved()(inputs)))
+    return keras.Model(inputs, outputs)
+
+
+def test_what_is_registered_with_keras_may_be_local(few, classifier):
+    estimator = classifier(with_registered_layer, epochs=1)
+    estimator.fit(few.images, few.target)
+    twin = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(
+        twin.predict_proba(few.images), estimator.predict_proba(few.images)
+    )
+
+
+def without_some_decay(meta):
+    network = plain(meta)
+    adam = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    adam.exclude_from_weight_decay(var_list=network.trainable_variables[2:])
+    network.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def test_weights_that_are_excluded_from_decay_stay_so_in_copies(few, classifier):
+    estimator = classifier(without_some_decay, epochs=2, warm_start=True)
+    estimator.fit(few.images, few.target)
+    twin = pickle.loads(pickle.dumps(estimator))
+    for each in (estimator, twin):
+        each.fit(few.images, few.target)
+    np.testing.assert_array_equal(
+        twin.predict_proba(few.images), estimator.predict_proba(few.images)
+    )
+
+
+class Annealed(keras.optimizers.schedules.LearningRateSchedule):
+    """As a script or notebook defines it: Keras does not note the module."""
+
+    def __call__(self, step):
+        return 0.01 / (1 + 0.01 * keras.ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {}
+
+
+def test_schedule_of_a_users_own(few, classifier, monkeypatch):
+    monkeypatch.setattr(Annealed, "__module__", "__main__")
+    network = classifier(plain, learning_rate=Annealed())
+    assert network.fit(few.images, few.target).score(few.images, few.target) > 0.8
+    built_in = CNNClassifier(filters=(8,), learning_rate=Annealed(), epochs=1)
+    assert built_in.fit(few.images, few.target).n_epochs_ == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("activation", [None, "tanh", "relu"])
+def test_one_output_that_is_no_probability_by_any_seed(
+    two_classes, classifier, activation, seed
+):
+    def model(meta):
+        return keras.Sequential(
+            [
+                keras.Input(meta["image_shape_"]),
+                layers.Rescaling(1 / 255),
+                layers.Conv2D(8, 3, activation="relu"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(1, activation=activation),
+            ]
+        )
+
+    with pytest.raises(ValueError, match=r"outputs that are no probabilities: .*sigm"):
+        classifier(model, random_state=seed).fit(*two_classes)
+
+
+def test_probabilities_by_a_users_own_function(few, classifier):
+    """Which would overflow on images of another scale."""
+
+    def shares(x):
+        powers = keras.ops.exp(x)
+        return powers / keras.ops.sum(powers, axis=-1, keepdims=True)
+
+    def model(meta):
+        x = inputs = keras.Input((None, None, 1))
+        for _ in range(4):
+            x = layers.Conv2D(4, 3, padding="valid", activation="relu")(x)
+            x = layers.MaxPooling2D()(x)
+        x = layers.Dense(meta["n_classes_"])(layers.GlobalAveragePooling2D()(x))
+        return keras.Model(inputs, layers.Lambda(shares)(x))
+
+    large = np.kron(few.images / 16, np.ones((1, 9, 9, 1)))
+    estimator = classifier(model, epochs=1).fit(large, few.target)
+    proba = estimator.predict_proba(large)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def two_classes(few):
     rows = few.target < 2

@@ -359,6 +359,15 @@ def test_training_goes_on_from_the_best_epoch_of_averages(few, tiny_cnn):
         np.testing.assert_array_equal(variable.numpy(), kept.numpy())
 
 
+def test_an_optimizer_that_averages_itself_is_left_alone(few, tiny_cnn):
+    own = functools.partial(keras.optimizers.Adam, use_ema=True, ema_momentum=0.9)
+    by_default = tiny_cnn(optimizer=own, average=True).fit(few.images, few.target)
+    alone = tiny_cnn(optimizer=own, average=False).fit(few.images, few.target)
+    assert_identical(by_default, alone)
+    without = tiny_cnn(average=False).fit(few.images, few.target)
+    assert not same_arrays(alone.model_.get_weights(), without.model_.get_weights())
+
+
 def test_an_optimizer_object_averages_as_it_says_itself(few, tiny_cnn):
     sgd = keras.optimizers.SGD(0.1)
     settings = {"optimizer": sgd, "learning_rate": 3e-3, "epochs": 2}
@@ -813,7 +822,7 @@ def test_exclusions_from_weight_decay_are_copied(few, tiny_cnn):
 
 def test_optimizer_function_without_a_learning_rate(few, tiny_cnn):
     estimator = tiny_cnn(optimizer=lambda: keras.optimizers.SGD())
-    with pytest.raises(TypeError, match="takes no argument learning_rate"):
+    with pytest.raises(TypeError, match="cannot be called with learning_rate alone"):
         estimator.fit(few.images, few.target)
 
 
@@ -980,6 +989,22 @@ def test_diverged_in_the_last_step_is_an_error(few, tiny_cnn, validation_fractio
     assert state_of(estimator) == {}
 
 
+def test_diverged_weights_are_an_error_even_if_no_loss_shows_it(few):
+    estimator = CNNClassifier(
+        filters=(4,),
+        dense_units=8,
+        pooling=None,
+        batch_norm=False,
+        optimizer="sgd",
+        learning_rate=1e6,
+        epochs=2,
+        validation_fraction=0.2,
+        random_state=0,
+    )
+    with pytest.raises(ValueError, match="diverged"):
+        estimator.fit(few.images, few.target)
+
+
 def test_diverged_with_early_stopping_keeps_the_best_epoch(few, tiny_cnn):
     settings = {"early_stopping": True, "validation_fraction": 0.2}
     estimator = tiny_cnn(learning_rate=diverging(after=8), epochs=5, **settings)
@@ -1056,6 +1081,19 @@ def test_interrupted_within_an_epoch_is_as_at_the_end_of_the_last_one(
     assert_identical(estimator, stochastic)
     estimator.set_params(warm_start=True, epochs=2, callbacks=None)
     assert_identical(estimator.fit(few.images, few.target), four_epochs)
+
+
+def test_interrupted_keeps_what_callbacks_have_changed(few, tiny_cnn):
+    class Lowering(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.01 / (epoch + 2)
+
+    estimator = tiny_cnn(callbacks=[Lowering(), At(3, interrupt)])
+    with pytest.warns(ConvergenceWarning), pytest.raises(KeyboardInterrupt):
+        estimator.fit(few.images, few.target)
+    three = tiny_cnn(callbacks=[Lowering()], epochs=3).fit(few.images, few.target)
+    assert_identical(estimator, three)
+    assert float(three.model_.optimizer.learning_rate) == pytest.approx(0.0025)
 
 
 def test_interrupted_with_early_stopping_keeps_the_best_epoch(few, stopped_early):

@@ -177,11 +177,11 @@ def _is_batched(image, label):
         if len(label) == 2:
             return True
         # Either a batch of grey images with plain labels, or one image with a one-hot
-        # label: the former agree in the first axis, the latter end in channels. No
-        # one-hot label is of open length.
+        # label: the former agree in the first axis, the latter end in channels. Where
+        # only the first axis is open, it is that of a batch.
         if len(label) == 1:
-            if label[0] is None:
-                return image[0] is None
+            if image[0] is None and image[1] is not None:
+                return label[0] is None
             return image[0] == label[0] and image[-1] not in (1, 3, 4)
     raise ValueError(
         f"Got a dataset with images of shape {image} and labels of shape {label}, but "

@@ -88,6 +88,27 @@ def test_shape_that_the_dataset_does_not_know(tf):
     np.testing.assert_array_equal(from_dataset(ds).images, images)
 
 
+@pytest.mark.parametrize(
+    ("image_shape", "label", "open_shape", "batched"),
+    [
+        ((6, 7, 3), np.eye(2)[0], (None, None, 3), False),
+        ((4, 9, 3), np.array([0, 1, 0, 1]), (None, 9, 3), True),  # grey, and narrow
+    ],
+)
+def test_shapes_that_are_open(tf, image_shape, label, open_shape, batched):
+    def generate():
+        for _ in range(3):
+            yield np.ones(image_shape, np.uint8), label.astype(np.int64)
+
+    signature = (tf.TensorSpec(open_shape, tf.uint8), tf.TensorSpec((None,), tf.int64))
+    data = from_dataset(
+        tf.data.Dataset.from_generator(generate, output_signature=signature)
+    )
+    n = 12 if batched else 3
+    assert len(data.images) == len(data.target) == n
+    assert data.images.shape[1:] == (image_shape[1:] if batched else image_shape)
+
+
 def test_batches_of_several_sizes(tf):
     images, target = coded()
     ds = tf.data.Dataset.from_tensor_slices((images, target))
