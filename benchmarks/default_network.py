@@ -1,0 +1,70 @@
+"""Accuracy and time of `CNNClassifier()` beside the three presets, on photographs.
+
+    python benchmarks/default_network.py TRAIN TEST --exclude street
+    python benchmarks/default_network.py TRAIN TEST --networks optimized --epochs 2
+
+TRAIN and TEST are folders with one folder of images per class. Prints a line for each
+fit: seconds, seconds for an epoch, accuracy and loss on TEST.
+"""
+
+import argparse
+import time
+
+from sklearn.metrics import log_loss
+
+from skcnn import CNNClassifier, optimized_cnn, overfitting_cnn, underfitting_cnn
+from skcnn.datasets import load_image_folder
+
+NETWORKS = {
+    "default": CNNClassifier,
+    "underfitting": underfitting_cnn,
+    "overfitting": overfitting_cnn,
+    "optimized": optimized_cnn,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("train", help="folder to train on")
+    parser.add_argument("test", help="folder to judge by")
+    parser.add_argument("--exclude", nargs="*", help="classes of TRAIN to leave out")
+    parser.add_argument("--image-size", type=int, default=64, help="default 64")
+    parser.add_argument("--networks", nargs="*", default=["default"], choices=NETWORKS)
+    parser.add_argument("--seeds", type=int, default=3, help="fits of each; default 3")
+    parser.add_argument("--epochs", type=int, help="default: those of the network")
+    args = parser.parse_args()
+
+    train = load_image_folder(
+        args.train, image_size=args.image_size, exclude=args.exclude
+    )
+    test = load_image_folder(
+        args.test, image_size=args.image_size, include=list(train.target_names)
+    )
+    print(
+        f"{'network':>12} {'seed':>4} {'parameters':>11} {'epochs':>6} {'seconds':>8} "
+        f"{'an epoch':>8} {'train acc.':>10} {'test acc.':>9} {'test loss':>9}"
+    )
+    for name in args.networks:
+        for seed in range(args.seeds):
+            network = NETWORKS[name](random_state=seed)
+            if args.epochs:
+                network.set_params(epochs=args.epochs)
+            start = time.perf_counter()
+            network.fit(train.images, train.target)
+            seconds = time.perf_counter() - start
+            proba = network.predict_proba(test.images)
+            accuracy = (proba.argmax(axis=1) == test.target).mean()
+            print(
+                f"{name:>12} {seed:>4} {network.model_.count_params():>11,} "
+                f"{network.n_epochs_:>6} {seconds:>8.1f} "
+                f"{seconds / network.n_epochs_:>8.2f} "
+                f"{network.score(train.images, train.target):>10.3f} "
+                f"{accuracy:>9.3f} {log_loss(test.target, proba):>9.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
