@@ -47,23 +47,24 @@ class Contestant:
             raise SystemExit(f"{self.name} has failed:\n{message[-3000:]}")
         return json.loads(line)
 
-    def run(self):
-        self.process.stdin.write("run\n")
+    def ask(self, what):
+        self.process.stdin.write(what + "\n")
         self.process.stdin.flush()
         return self._answer()
 
     def close(self):
+        self.accuracy = self.ask("accuracy")["accuracy"]
         self.process.stdin.close()
         self.process.wait()
 
 
 def run_in_turn(everyone, repeat):
-    """One run of each that is not counted, then counted ones, and the end."""
+    """One run of each that is not counted, then counted ones, and how accurate."""
     for contestant in everyone:
-        contestant.run()
+        contestant.ask("run")
     for _ in range(repeat):
         for contestant in everyone:
-            contestant.runs.append(contestant.run())
+            contestant.runs.append(contestant.ask("run"))
     for contestant in everyone:
         contestant.close()
 
@@ -109,7 +110,7 @@ def row(task_name, us, peer):
     task = TASKS[task_name]
     seconds = [[run["seconds"] for run in c.runs] for c in (us, peer)]
     ratios = [a / b for a, b in zip(*seconds, strict=True)]
-    accuracies = [c.runs[-1]["accuracy"] for c in (us, peer)]
+    accuracies = [us.accuracy, peer.accuracy]
     return {
         "benchmark": task_name,
         "peer": peer.name,

@@ -32,6 +32,9 @@ class Task:
         Peak of memory that is to be reached, in MB above the arrays' own size.
     noise : float
         Accuracies of the same training by other libraries differ by this at most.
+    more_epochs : int
+        Where single epochs are timed: what is trained besides, before accuracies are
+        compared.
     grows_with : str or None
         Parameter of the task that is multiplied by 1, 2 and 4.
     """
@@ -53,6 +56,7 @@ class Task:
     augment: bool = False
     memory: float | None = None
     noise: float = 0.05
+    more_epochs: int = 20
     grows_with: str | None = None
 
 

@@ -22,8 +22,8 @@ def benchmarks(monkeypatch):
 
 
 def contestant(name, seconds, accuracy):
-    runs = [{"seconds": s, "peak_mb": 100, "accuracy": accuracy} for s in seconds]
-    return SimpleNamespace(name=name, runs=runs, versions={})
+    runs = [{"seconds": s, "peak_mb": 100} for s in seconds]
+    return SimpleNamespace(name=name, runs=runs, accuracy=accuracy, versions={})
 
 
 def test_ratios_are_taken_pair_by_pair(benchmarks):

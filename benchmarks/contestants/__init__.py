@@ -1,9 +1,9 @@
 """Each module prepares a task for one library: ``prepare(task, X, y)``.
 
 It returns a function that does the timed work once, and one that tells how accurate
-what it has trained is. After single epochs that is the accuracy in training, with
-batch statistics and dropout: moving averages, which Keras' layers take long to settle,
-say little yet.
+what it has trained is. Where single epochs are timed, that is after some more, and the
+accuracy in training, with batch statistics and dropout: moving averages, which Keras'
+layers take long to settle, say little yet.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -36,8 +36,14 @@ def prepare(task, X, y):
         return lambda: network.fit(X, y), lambda: network.score(X, y)
     if task.what == "epoch":
         classes = np.unique(y)
-        return (
-            lambda: network.partial_fit(X, y, classes=classes),
-            lambda: network.history_["accuracy"][-1],
-        )
+
+        def epoch():
+            network.partial_fit(X, y, classes=classes)
+
+        def accuracy():
+            for _ in range(task.more_epochs):
+                epoch()
+            return network.history_["accuracy"][-1]
+
+        return epoch, accuracy
     return predicting(task, network, X, y)
