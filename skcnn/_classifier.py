@@ -793,7 +793,6 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
             augment=check_augment(self.augment),
             image_shape=self.image_shape_,
-            average=_params.averages_weights(model.optimizer),
         )
 
         def data(rows):

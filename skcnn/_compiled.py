@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from . import _saving
 from ._augment import random_affine
+from ._params import averages_weights
 
 # Layers that compute what their configuration says: no code of a user's, and no
 # constants that are learned outside of variables, as `Normalization.adapt` does.
@@ -392,27 +393,26 @@ def _set_numbers(twin, numbers):
 # Graphs
 
 
-def _traced(function, signature, optimizer=None, average=False):
+def _traced(function, signature, optimizer=None):
     """`function` as one graph, traced on purpose and not by what it is called with.
 
-    `optimizer` is the one that `function` calls, if any; `average` says whether it
-    averages weights as :func:`_averaging` does.
+    `optimizer` is the one that `function` calls, if any.
     """
     function = tf.function(function, input_signature=signature, autograph=False)
-    with _on_one_device(optimizer), _averaging(optimizer if average else None):
+    with _on_one_device(optimizer), _averaging(optimizer):
         return function.get_concrete_function()
 
 
 @contextlib.contextmanager
 def _averaging(optimizer):
-    """Let `optimizer` average weights over the last tenth of all steps, about.
+    """Let an optimizer of ours average weights over the last tenth, about, of steps.
 
     Keras' own averages are of a fixed number of steps: too long for short fits, and
     short for long ones. Here the share of the newest weights falls with the number of
     steps, so that no length has to be chosen, and the first weights are forgotten: the
     power function of Karras et al. (2024), section 3, https://arxiv.org/abs/2312.02696.
     """
-    if optimizer is None:
+    if optimizer is None or not averages_weights(optimizer):
         yield
         return
 
@@ -459,12 +459,12 @@ def _shapes(model):
 class _Graph:
     """A graph that was traced on a twin and runs on other networks' variables."""
 
-    def __init__(self, make, model, average):
+    def __init__(self, make, model):
         twin = _twin(model)
         if _shapes(twin) != _shapes(model):
             raise _NotTold
         function, signature = make(twin)
-        self._graph = _traced(function, signature, twin.optimizer, average)
+        self._graph = _traced(function, signature, twin.optimizer)
         self._dtypes = [output.dtype for output in self._graph.outputs]
         variables = [v.value.handle for v in _saving.variables(twin)]
         places = {id(handle): i for i, handle in enumerate(variables)}
@@ -492,16 +492,16 @@ class _Graph:
         return run
 
 
-def _shared(key, make, model, average=False):
+def _shared(key, make, model):
     """The graph for all networks like this one; None if there can be none."""
     alike = structure(model)
     if alike is None:
         return None
-    key = (alike, average, *key)
+    key = (alike, *key)
     with _lock:
         if key not in _kept:
             try:
-                _kept[key] = _Graph(make, model, average)
+                _kept[key] = _Graph(make, model)
             except _NotTold:
                 _kept[key] = None
             while len(_kept) > _MOST_KEPT:
@@ -587,9 +587,6 @@ class Pass:
         Settings of :func:`~skcnn._augment.random_affine`, or what a user's layer does
         with images and a seed.
     batch_size : int
-    average : bool
-        Whether the optimizer, made with ``use_ema``, averages weights over the last
-        tenth of all steps.
     """
 
     def __init__(
@@ -604,7 +601,6 @@ class Pass:
         weighted,
         augment,
         batch_size,
-        average,
     ):
         self.model = model
         self.batch_size = tf.constant(batch_size)
@@ -636,7 +632,7 @@ class Pass:
         graph = None
         if augment is None or settings is not None:
             key = ("train" if train else "test", *specs, json.dumps(settings))
-            graph = _shared(key, shared, model, average and train)
+            graph = _shared(key, shared, model)
         self._is_shared = graph is not None
         if self._is_shared:
             run, numbers = graph.on(model), tf.constant(numbers_of(model), tf.float32)
@@ -650,8 +646,7 @@ class Pass:
                 return tf.zeros(2, tf.float64)
 
             run = flat(_over_batches(step, augment if train else None))
-            optimizer = model.optimizer if train else None
-            self._run = _traced(run, specs, optimizer, average and train)
+            self._run = _traced(run, specs, model.optimizer if train else None)
 
     def start(self):
         """Begin a pass over the data."""

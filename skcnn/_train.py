@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import _saving
+from ._params import averages_weights
 from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
 
 # Images go to the device in pieces of this size: small enough that Ctrl-C is heard
@@ -105,9 +106,12 @@ class Trainer:
         Settings of :func:`~skcnn._augment.random_affine`, or a layer of the user's.
     image_shape : tuple (height, width, channels)
         Of one image.
+
+    Attributes
+    ----------
     average : bool
         Whether the network's weights at the end of an epoch are averages over its last
-        steps. The optimizer then keeps the weights to go on training with.
+        steps, as its optimizer says, which then keeps the weights to go on with.
 
     Raises
     ------
@@ -115,11 +119,9 @@ class Trainer:
         If the layer `augment` returns images of another shape.
     """
 
-    def __init__(
-        self, model, *, batch_size, weighted, seed, augment, image_shape, average
-    ):
+    def __init__(self, model, *, batch_size, weighted, seed, augment, image_shape):
         self.model = model
-        self.average = average
+        self.average = averages_weights(model.optimizer)
         self.batch_size = batch_size
         self.weighted = weighted
         self.seed = seed
@@ -163,7 +165,6 @@ class Trainer:
                 weighted=self.weighted,
                 augment=self._augment,
                 batch_size=self.batch_size,
-                average=self.average,
             )
         run = self._passes[train]
         each = max(1, _CHUNK_BYTES // (data.images.nbytes_each * self.batch_size))
@@ -333,6 +334,7 @@ def train(
             if bad:
                 problem = f"the {bad[0]} of epoch {epoch + 1} is {logs[bad[0]]}"
                 _diverged(problem, restored=patience and completed)
+                _saving.assign(model, at_its_end)
                 break
             completed, at_its_end = completed + 1, _saving.snapshot(model)
             before = len(history.get("loss", ()))
@@ -354,7 +356,7 @@ def train(
     finally:
         # Restores the best epoch of early stopping, closes what callbacks hold open.
         hooks.on_train_end()
-        if best is not None and best.best_epoch != epoch:
+        if best is not None and best.best_epoch != first_epoch + completed - 1:
             trainer.go_on_from_averages()
     # What the last update has done may show in no loss.
     for variable in model.trainable_variables:

@@ -89,6 +89,17 @@ class At(keras.callbacks.Callback):
         return type(self)(self.epoch, self.action)
 
 
+class Recorder(keras.callbacks.Callback):
+    """Records what happens; shared by its copies."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def __deepcopy__(self, memo):
+        return type(self)(self.calls)
+
+
 def interrupt(callback):
     raise KeyboardInterrupt
 
@@ -290,18 +301,11 @@ def test_random_state_instance_advances(few, tiny_cnn):
 # Averages of weights
 
 
-class Weights(keras.callbacks.Callback):
-    """The weights after each step; shared by its copies."""
-
-    def __init__(self, seen):
-        super().__init__()
-        self.seen = seen
-
-    def __deepcopy__(self, memo):
-        return type(self)(self.seen)
+class Weights(Recorder):
+    """The weights after each step."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self.seen.append([v.numpy() for v in self.model.trainable_variables])
+        self.calls.append([v.numpy() for v in self.model.trainable_variables])
 
 
 @pytest.mark.parametrize("own_step", [False, True])
@@ -339,6 +343,28 @@ def test_validation_and_callbacks_see_the_averages(few, tiny_cnn):
     for n_epochs, seen in enumerate(weights, start=1):
         fitted = tiny_cnn(**settings, epochs=n_epochs).fit(few.images, few.target)
         assert same_arrays(fitted.model_.get_weights(), seen)
+
+
+def test_interrupted_after_the_best_epoch_goes_on_as_if_it_was_not(few, tiny_cnn):
+    """The weights that training goes on with stay beside their averages."""
+    settings = {
+        **{"average": True, "warm_start": True, "learning_rate": 1e-3},
+        **{"early_stopping": True, "validation_fraction": 0.2},
+    }
+    estimator = tiny_cnn(**settings, epochs=5, callbacks=[At(2, interrupt)])
+    with pytest.warns(ConvergenceWarning), pytest.raises(KeyboardInterrupt):
+        estimator.fit(few.images, few.target)
+    two = tiny_cnn(**settings, epochs=2).fit(few.images, few.target)
+    assert np.argmin(two.history_["val_loss"]) == 1
+    assert_identical(estimator, two)
+
+
+def test_diverged_with_averages_can_go_on_from_the_best_epoch(few, tiny_cnn):
+    settings = {"early_stopping": True, "validation_fraction": 0.2, "average": True}
+    estimator = tiny_cnn(learning_rate=InfiniteAt(9), epochs=5, **settings)
+    with pytest.warns(ConvergenceWarning, match="best epoch before are kept"):
+        estimator.fit(few.images, few.target)
+    assert all(np.all(np.isfinite(value)) for value in values(estimator))
 
 
 def test_training_goes_on_from_the_best_epoch_of_averages(few, tiny_cnn):
@@ -838,16 +864,7 @@ def test_unknown_optimizer(few, tiny_cnn):
 # Keras callbacks
 
 
-class Recorder(keras.callbacks.Callback):
-    """Records what is called; shared by its copies."""
-
-    def __init__(self, calls):
-        super().__init__()
-        self.calls = calls
-
-    def __deepcopy__(self, memo):
-        return type(self)(self.calls)
-
+class EpochRecorder(Recorder):
     def on_train_begin(self, logs=None):
         self.calls.append(("train begins", id(self)))
 
@@ -858,7 +875,7 @@ class Recorder(keras.callbacks.Callback):
         self.calls.append(("train ends", id(self)))
 
 
-class BatchRecorder(Recorder):
+class BatchRecorder(EpochRecorder):
     def on_train_batch_begin(self, batch, logs=None):
         self.calls.append(("begin", batch))
 
@@ -868,7 +885,7 @@ class BatchRecorder(Recorder):
 
 def test_callbacks_get_what_keras_gives_them(few, tiny_cnn):
     calls = []
-    callback = Recorder(calls)
+    callback = EpochRecorder(calls)
     estimator = tiny_cnn(epochs=2, validation_fraction=0.25, callbacks=[callback])
     estimator.fit(few.images, few.target).fit(few.images, few.target)
     assert [call[0] for call in calls] == [

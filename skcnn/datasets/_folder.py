@@ -362,7 +362,7 @@ def _is_image(entry):
         and os.path.splitext(entry.name)[1].lower() in _EXTENSIONS
         # A link that leads nowhere, or in a circle, is a broken image, not something
         # to pass over.
-        and not os.path.isdir(entry.path)
+        and (os.path.isfile(entry.path) or not os.path.exists(entry.path))
     )
 
 
