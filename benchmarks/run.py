@@ -3,7 +3,7 @@
     python -m pip install . -r benchmarks/requirements.txt
     python benchmarks/run.py                      # all benchmarks
     python benchmarks/run.py short-fit epoch-64   # some of them
-    python benchmarks/run.py --repeat 9 --json results.json
+    python benchmarks/run.py --repeat 9 --json results.json --markdown results.md
 
 Every contestant is a process of its own that is kept alive; they run in turn, so that
 a machine that gets faster or slower does so for all. The first run of each is not
@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks import TASKS
+from tasks import LARGE_NETWORK, TASKS
 
 HERE = Path(__file__).resolve().parent
 
@@ -94,16 +94,8 @@ def grow(task_name, repeat):
         "intercept": intercept,
         "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in everyone],
         "same accuracy": True,
+        "versions": everyone[0].versions,
     }
-
-
-def grown_line(result):
-    seconds = ", ".join(f"{s:.2f}" for s in result["seconds"])
-    peaks = ", ".join(f"{mb:.0f}" for mb in result["peak_mb"])
-    return (
-        f"{result['benchmark']:16} 1, 2 and 4 times: {seconds} s = "
-        f"{result['intercept']:.2f} s + {result['slope']:.2f} s each; {peaks} MB"
-    )
 
 
 def row(task_name, us, peer):
@@ -127,10 +119,11 @@ def row(task_name, us, peer):
     }
 
 
-def limit():
+def limit(dtype):
     """What a product of large matrices reaches, in GFLOP/s: the machine's limit."""
     code = (
-        "import time, tensorflow as tf; a = tf.random.normal((2048, 2048)); "
+        "import time, tensorflow as tf; "
+        f"a = tf.cast(tf.random.normal((2048, 2048)), {dtype!r}); "
         "f = tf.function(lambda: tf.reduce_sum(a @ a)); f(); "
         "t = min((lambda s: (f().numpy(), time.perf_counter() - s)[1])"
         "(time.perf_counter()) for _ in range(9)); print(2 * 2048**3 / t / 1e9)"
@@ -146,42 +139,93 @@ def limit():
     return float(out)
 
 
-def flops(task):
-    """Multiplications and additions of the convolutions and dense layers in an epoch.
+def processor():
+    """What the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":")[1].strip() for line in lines if line[:10] == "model name"]
+    return names[0] if names else platform.machine()
 
-    Forward once, backward twice: for the weights and for the inputs.
+
+def flops(task):
+    """Multiplications and additions of the convolutions and dense layers.
+
+    Of one pass over the images: forward once and, in training, backward twice, for the
+    weights and for the inputs.
     """
     side, channels, total = task.size, 3, 0
     for filters in task.network["filters"]:
         total += 2 * side * side * 9 * channels * filters
         side, channels = side // 2, filters
     total += 2 * side * side * channels * (task.network["dense_units"] or 0)
-    return 3 * total * task.n
+    return (1 if task.what == "predict" else 3) * total * task.n
 
 
-def line(result, gflops):
+HEADINGS = (
+    *("benchmark", "peer", "ratio", "spread", "to reach", "skcnn", "peer"),
+    *("memory of both", "accuracies", "remark"),
+)
+WIDTHS = (15, 13, 6, 14, 14, 9, 9, 16, 12, 30)
+
+
+def cells(result, gflops):
+    """What the table says of one result, under `HEADINGS`."""
+    if "slope" in result:
+        return grown_cells(result)
     task = TASKS[result["benchmark"]]
     ours, theirs = result["seconds"]
     target = result["to reach"]
-    verdict = "" if target is None else f"<= {target:.2f}"
+    verdict = "" if target is None else f"{target:.2f}"
     if target is not None and result["ratio"] > target:
-        verdict += " missed"
+        verdict += ", missed"
     remark = ""
-    if task.what == "epoch":
-        remark = f"{flops(task) / ours / 1e9 / gflops:.0%} of limit"
+    if task.network is LARGE_NETWORK and task.what in ("epoch", "predict"):
+        share = flops(task) / ours / 1e9 / gflops[task.precision]
+        remark = f"{share:.0%} of the limit"
     if task.memory is not None:
         arrays = task.n * task.size**2 * 3 / 2**20
         above = result["peak_mb"][0] - arrays
         remark = f"arrays + {above:.0f} MB, to reach + {task.memory:.0f} MB"
-        remark += " missed" * (above > task.memory)
+        remark += ", missed" * (above > task.memory)
+    if not result["same accuracy"]:
+        remark = "not the same work"
+    accuracies = ["-" if a is None else f"{a:.3f}" for a in result["accuracies"]]
     return (
-        f"{result['benchmark']:16} {result['peer']:13} {result['ratio']:6.3f} "
-        f"[{result['smallest']:.3f}, {result['largest']:.3f}]  {verdict:14} "
-        f"{ours:8.3f} s {theirs:8.3f} s  {result['peak_mb'][0]:6.0f} MB "
-        f"{result['peak_mb'][1]:6.0f} MB  "
-        + " ".join("-" if a is None else f"{a:.3f}" for a in result["accuracies"])
-        + f"  {remark}"
+        result["benchmark"],
+        result["peer"],
+        f"{result['ratio']:.3f}",
+        f"{result['smallest']:.3f}-{result['largest']:.3f}",
+        verdict,
+        f"{ours:.3f} s",
+        f"{theirs:.3f} s",
+        " ".join(f"{mb:.0f} MB" for mb in result["peak_mb"]),
+        " ".join(accuracies),
+        remark,
     )
+
+
+def grown_cells(result):
+    seconds = ", ".join(f"{s:.2f}" for s in result["seconds"])
+    peaks = ", ".join(f"{mb:.0f}" for mb in result["peak_mb"])
+    remark = (
+        f"1, 2, 4 times: {seconds} s = {result['intercept']:.2f} s + "
+        f"{result['slope']:.2f} s each; {peaks} MB"
+    )
+    return (result["benchmark"], *("" for _ in HEADINGS[2:]), remark)
+
+
+def line(row):
+    """A row for the screen."""
+    padded = (f"{cell:{width}}" for cell, width in zip(row, WIDTHS, strict=True))
+    return " ".join(padded).rstrip()
+
+
+def as_markdown(rows, about):
+    """The table, and the text in front of it, as Markdown."""
+    lines = [" | ".join(row) for row in (HEADINGS, ["---"] * len(HEADINGS), *rows)]
+    return about + "\n\n" + "".join(f"| {text} |\n" for text in lines)
 
 
 def main():
@@ -195,34 +239,37 @@ def main():
     parser.add_argument(
         "--json", type=Path, help="where to write all that was measured"
     )
+    parser.add_argument("--markdown", type=Path, help="where to write the table")
     args = parser.parse_args()
     for name in args.benchmarks:
         if name not in TASKS:
             parser.error(f"no benchmark {name!r}; there are {', '.join(TASKS)}")
 
-    gflops = limit()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, "
-    )
-    print(f"a product of large matrices: {gflops:.0f} GFLOP/s\n")
-    print(
-        f"{'benchmark':16} {'peer':13} {'ratio':>6} {'spread':16} {'to reach':14} "
-        f"{'skcnn':>10} {'peer':>10}  {'memory of both':>19}  accuracies"
-    )
-    results = []
+    gflops = {precision: limit(precision) for precision in ("float32", "bfloat16")}
+    machine = f"{processor()}, {os.cpu_count()} processors"
+    limits = " and ".join(f"{v:.0f} GFLOP/s in {k}" for k, v in gflops.items())
+    print(f"{machine}; a product of large matrices: {limits}\n")
+    print(line(HEADINGS))
+    results, rows, versions = [], [], {}
     for name in args.benchmarks or TASKS:
-        if TASKS[name].grows_with:
-            results.append(grow(name, args.repeat))
-            print(grown_line(results[-1]), flush=True)
-            continue
-        for result in measure(name, args.repeat):
+        grows = TASKS[name].grows_with
+        found = [grow(name, args.repeat)] if grows else measure(name, args.repeat)
+        for result in found:
             results.append(result)
-            print(line(result, gflops), flush=True)
+            versions |= result["versions"]
+            rows.append(cells(result, gflops))
+            print(line(rows[-1]), flush=True)
+    told = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
+    print(f"\n{told}, Python {platform.python_version()}")
     if args.json:
-        machine = {"processors": os.cpu_count(), "gflops": gflops}
-        args.json.write_text(
-            json.dumps({"machine": machine, "rows": results}, indent=1)
+        about = {"processor": machine, "gflops": gflops}
+        args.json.write_text(json.dumps({"machine": about, "rows": results}, indent=1))
+    if args.markdown:
+        about = (
+            f"{machine}; a product of large matrices: {limits}.\n{told}, Python "
+            f"{platform.python_version()}. Medians of {args.repeat}."
         )
+        args.markdown.write_text(as_markdown(rows, about))
     unequal = [r for r in results if not r["same accuracy"]]
     if unequal:
         raise SystemExit(

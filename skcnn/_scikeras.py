@@ -13,7 +13,7 @@ import sys
 import keras
 import numpy as np
 
-from ._compiled import output_activation, the_loss
+from ._passes import output_activation, the_loss
 
 _MISSING = object()
 # scikeras replaces how these are pickled and copied, in the whole process. Keras 3

@@ -152,7 +152,7 @@ class Trainer:
     def _pass(self, train, data, order, seed, steps_each=None, on_chunk=None):
         """One pass over `data`: the logs at its end."""
         if train not in self._passes:
-            from ._compiled import Pass
+            from ._passes import Pass
 
             target = data.encode(data.codes[:1])
             self._passes[train] = Pass(
@@ -399,9 +399,9 @@ class Predictor:
         """Outputs for all `images`: an array (n, n_outputs) of float32."""
         forward = self._forward.get(images.dtype)
         if forward is None:
-            from . import _compiled
+            from . import _passes
 
-            forward = _compiled.forward(self.model, images.shape, images.dtype)
+            forward = _passes.forward(self.model, images.shape, images.dtype)
             self._forward[images.dtype] = forward
         height, width, _ = images.shape
         size = max(1, min(_PREDICT_ROWS, _PREDICT_PIXELS // (height * width)))

@@ -16,7 +16,7 @@ from skcnn._augment import DEFAULTS, check_augment, random_affine
 from skcnn._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
-from skcnn import _compiled  # noqa: E402
+from skcnn import _graphs, _passes  # noqa: E402
 
 HEIGHT, WIDTH = 33, 41
 TURN = 2 * np.pi
@@ -321,9 +321,9 @@ def applied(monkeypatch):
         with tf.control_dependencies([tf.numpy_function(record, [n, seed], tf.int32)]):
             return original(tf.identity(images), seed, **settings)
 
-    monkeypatch.setattr(_compiled, "random_affine", recorded)
+    monkeypatch.setattr(_passes, "random_affine", recorded)
     # A graph that was traced before would go on without the recorder.
-    monkeypatch.setattr(_compiled, "_kept", collections.OrderedDict())
+    monkeypatch.setattr(_graphs, "_kept", collections.OrderedDict())
     return calls
 
 

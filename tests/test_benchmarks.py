@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+LIMITS = {"float32": 100.0, "bfloat16": 200.0}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -33,8 +34,8 @@ def test_ratios_are_taken_pair_by_pair(benchmarks):
     assert (row["ratio"], row["smallest"], row["largest"]) == (0.2, 0.1, 0.3)
     assert row["to reach"] == 0.35
     assert row["same accuracy"]
-    text = run.line(row, gflops=100)
-    assert "0.200 [0.100, 0.300]" in text
+    text = run.line(run.cells(row, LIMITS))
+    assert "0.200  0.100-0.300" in text
     assert "missed" not in text
 
 
@@ -42,8 +43,13 @@ def test_a_missed_target_and_other_work_are_told(benchmarks):
     run, _ = benchmarks
     us = contestant("skcnn", [1, 1, 1], 0.90)
     row = run.row("short-fit", us, contestant("scikeras", [1, 1, 1], 0.5))
-    assert "missed" in run.line(row, gflops=100)
-    assert not row["same accuracy"]
+    cells = run.cells(row, LIMITS)
+    assert "0.35, missed" in cells
+    assert "not the same work" in cells
+    table = run.as_markdown([cells], "Somewhere.").splitlines()
+    assert table[0] == "Somewhere."
+    assert table[4].startswith("| short-fit | scikeras | 1.000 | 1.000-1.000 |")
+    assert {line.count("|") for line in table[2:]} == {len(run.HEADINGS) + 1}
 
 
 def test_operations_of_the_large_network(benchmarks):

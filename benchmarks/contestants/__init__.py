@@ -1,9 +1,10 @@
 """Each module prepares a task for one library: ``prepare(task, X, y)``.
 
 It returns a function that does the timed work once, and one that tells how accurate
-what it has trained is. Where single epochs are timed, that is after some more, and the
-accuracy in training, with batch statistics and dropout: moving averages, which Keras'
-layers take long to settle, say little yet.
+what it has trained is: the best score of a search, and else the accuracy on what was
+trained on, after some more epochs where the timed work is too short to tell. Where
+single epochs are timed, Keras' and skcnn's is that in training, as their moving
+averages take long to settle.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,24 @@ def folds(task):
     from sklearn.model_selection import StratifiedKFold
 
     return StratifiedKFold(task.cv)
+
+
+def fitting(task, network, X, y, epochs="epochs"):
+    """What `prepare` returns where fits are timed; `epochs` is a parameter's name."""
+
+    def accuracy():
+        network.set_params(**{epochs: task.epochs + task.more_epochs})
+        return float(network.fit(X, y).score(X, y))
+
+    return lambda: network.fit(X, y), accuracy
+
+
+def searching(task, search, X, y, epochs="epochs"):
+    """What `prepare` returns where searches are timed."""
+    if not task.more_epochs:
+        return lambda: search.fit(X, y), lambda: float(search.best_score_)
+    _, accuracy = fitting(task, search.estimator, X, y, epochs)
+    return lambda: search.fit(X, y), accuracy
 
 
 def predicting(task, network, X, y):

@@ -1,6 +1,7 @@
 """Keras itself: ``Model.fit``, as its documentation teaches it."""
 
 import keras
+import tensorflow as tf
 
 from . import versions_of
 
@@ -16,11 +17,7 @@ def build(shape, n_classes, task, flat=False):
     if flat:
         stack.append(layers.Reshape(shape))
     if task.augment:
-        stack += [
-            layers.RandomFlip("horizontal"),
-            layers.RandomRotation(0.1),
-            layers.RandomZoom(0.1),
-        ]
+        stack += augmentation()
     if settings["normalize"]:
         stack.append(layers.BatchNormalization())
     last = len(settings["filters"]) - 1
@@ -49,6 +46,33 @@ def build(shape, n_classes, task, flat=False):
     return keras.Sequential(stack)
 
 
+def augmentation():
+    """What ``augment=True`` stands for."""
+    return [
+        keras.layers.RandomFlip("horizontal"),
+        keras.layers.RandomRotation(0.1),
+        keras.layers.RandomZoom(0.1),
+    ]
+
+
+def augmenting(task, X, change):
+    """What `prepare` returns where the changing of images is timed, batch by batch.
+
+    `change` takes a batch and its index.
+    """
+
+    @tf.function
+    def run(images):
+        total = tf.constant(0.0)
+        for i in tf.range(task.n // task.batch_size):
+            batch = images[i * task.batch_size : (i + 1) * task.batch_size]
+            total += tf.reduce_max(change(tf.cast(batch, tf.float32), i))
+        return total
+
+    images = tf.constant(X)
+    return lambda: run(images).numpy(), lambda: None
+
+
 def compiled(shape, n_classes, task):
     model = build(shape, n_classes, task)
     model.compile(
@@ -62,6 +86,9 @@ def compiled(shape, n_classes, task):
 def prepare(task, X, y):
     keras.utils.set_random_seed(0)
     shape, n_classes = X.shape[1:], int(y.max()) + 1
+    if task.what == "augment":
+        layers = keras.Sequential(augmentation())
+        return augmenting(task, X, lambda images, i: layers(images, training=True))
     how = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
     state = {"model": compiled(shape, n_classes, task)}
 
@@ -71,9 +98,9 @@ def prepare(task, X, y):
         state["history"] = state["model"].fit(X, y, **how).history
 
     def accuracy():
+        how["epochs"] = task.epochs + task.more_epochs
+        fit()
         if task.what == "epoch":
-            for _ in range(task.more_epochs):
-                fit()
             return state["history"]["accuracy"][-1]
         return float((state["model"].predict(X, verbose=0).argmax(axis=1) == y).mean())
 

@@ -1,7 +1,7 @@
 from scikeras.wrappers import KerasClassifier
 from sklearn.model_selection import GridSearchCV
 
-from . import folds, keras, predicting, versions_of
+from . import fitting, folds, keras, predicting, searching, versions_of
 
 
 def versions():
@@ -30,7 +30,7 @@ def prepare(task, X, y):
         search = GridSearchCV(
             network, grid, cv=folds(task), n_jobs=task.n_jobs, scoring="accuracy"
         )
-        return lambda: search.fit(X, y), lambda: search.best_score_
+        return searching(task, search, X, y)
     if task.what == "fit":
-        return lambda: network.fit(X, y), lambda: network.score(X, y)
+        return fitting(task, network, X, y)
     return predicting(task, network, X, y)

@@ -2,8 +2,10 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
+from skcnn._augment import check_augment, random_affine
 
-from . import folds, predicting, versions_of
+from . import fitting, folds, predicting, searching, versions_of
+from .keras import augmenting
 
 # As all contestants' networks are.
 PLAIN = {
@@ -31,9 +33,14 @@ def prepare(task, X, y):
     )
     if task.what == "search":
         search = GridSearchCV(network, task.grid, cv=folds(task), n_jobs=task.n_jobs)
-        return lambda: search.fit(X, y), lambda: search.best_score_
+        return searching(task, search, X, y)
     if task.what == "fit":
-        return lambda: network.fit(X, y), lambda: network.score(X, y)
+        return fitting(task, network, X, y)
+    if task.what == "augment":
+        settings = check_augment(True)
+        return augmenting(
+            task, X, lambda images, i: random_affine(images, [0, i], **settings)
+        )
     if task.what == "epoch":
         classes = np.unique(y)
 

@@ -6,7 +6,7 @@ from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from . import folds, predicting, versions_of
+from . import fitting, folds, predicting, searching, versions_of
 
 
 def versions():
@@ -79,16 +79,15 @@ def prepare(task, X, y):
         search = GridSearchCV(
             network, grid, cv=folds(task), n_jobs=task.n_jobs, scoring="accuracy"
         )
-        return lambda: search.fit(X, y), lambda: float(search.best_score_)
+        return searching(task, search, X, y, "max_epochs")
     if task.what == "fit":
-        return lambda: network.fit(X, y), lambda: float(network.score(X, y))
+        return fitting(task, network, X, y, "max_epochs")
     if task.what == "epoch":
 
         def accuracy():
             for _ in range(task.more_epochs):
                 network.partial_fit(X, y)
-            outputs = network.forward(X, training=True)
-            return float((outputs.argmax(dim=1).numpy() == y).mean())
+            return float(network.score(X, y))
 
         return lambda: network.partial_fit(X, y), accuracy
     return predicting(task, network, X, y)

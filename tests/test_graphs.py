@@ -19,7 +19,11 @@ import keras  # noqa: E402
 from keras import layers, losses, optimizers, regularizers  # noqa: E402
 from tensorflow.python.framework.func_graph import FuncGraph  # noqa: E402
 
-from skcnn import _compiled  # noqa: E402
+from skcnn import _graphs, _passes  # noqa: E402
+from skcnn._structure import structure  # noqa: E402
+from skcnn._twin import _FoldedConv2D, _NormalizedInput, twin  # noqa: E402
+
+META = {"image_shape_": (8, 8, 1)}
 
 
 def network(
@@ -77,12 +81,12 @@ def functional(rate=0.2, names=("a", "b"), between=lambda x: x):
     ids=["seeds and names", "rate", "l2", "learning rate", "loss function", "metrics"],
 )
 def test_networks_that_differ_in_numbers_are_alike(changed):
-    assert _compiled.structure(network(**changed)) == _compiled.structure(network())
+    assert structure(network(**changed)) == structure(network())
 
 
 def test_names_of_layers_make_no_difference():
     one, other = functional(names=("a", "b")), functional(0.4, names=("dense", "relu"))
-    assert _compiled.structure(one) == _compiled.structure(other) is not None
+    assert structure(one) == structure(other) is not None
 
 
 @pytest.mark.parametrize(
@@ -103,9 +107,9 @@ def test_names_of_layers_make_no_difference():
     ids=str,
 )
 def test_networks_that_compute_something_else_are_not_alike(changed):
-    alike = _compiled.structure(network(**changed))
+    alike = structure(network(**changed))
     assert alike is not None
-    assert alike != _compiled.structure(network())
+    assert alike != structure(network())
 
 
 def own_loss(y_true, y_pred):
@@ -166,7 +170,7 @@ class OwnOptimizer(optimizers.SGD):
     ],
 )
 def test_what_its_configuration_does_not_tell_is_not_shared(make):
-    assert _compiled.structure(make()) is None
+    assert structure(make()) is None
 
 
 # That it is one graph
@@ -176,14 +180,15 @@ def test_what_its_configuration_does_not_tell_is_not_shared(make):
 def traced(monkeypatch):
     """Graphs that are traced, with none kept from before."""
     graphs = []
-    monkeypatch.setattr(_compiled, "_kept", collections.OrderedDict())
-    original = _compiled._traced
+    monkeypatch.setattr(_graphs, "_kept", collections.OrderedDict())
+    original = _graphs.traced
 
     def recorded(function, signature, *optimizer):
         graphs.append(signature)
         return original(function, signature, *optimizer)
 
-    monkeypatch.setattr(_compiled, "_traced", recorded)
+    monkeypatch.setattr(_graphs, "traced", recorded)
+    monkeypatch.setattr(_passes, "traced", recorded)
     return graphs
 
 
@@ -226,12 +231,12 @@ def test_few_graphs_are_kept(few, tiny_cnn, traced):
         tiny_cnn(dense_units=units, epochs=1).fit(few.images, few.target).predict(
             few.images
         )
-    assert len(_compiled._kept) == _compiled._MOST_KEPT < len(traced) == 22
+    assert len(_graphs._kept) == _graphs._MOST_KEPT < len(traced) == 22
 
 
 def test_the_traced_network_gives_its_memory_back(few, tiny_cnn, traced):
     tiny_cnn(dense_units=300, epochs=1).fit(few.images, few.target)
-    (graph,) = _compiled._kept.values()
+    (graph,) = _graphs._kept.values()
     handles = graph._graph.captured_inputs
     assert len(handles) > 10
     for handle in handles:
@@ -276,9 +281,9 @@ def test_fits_with_graphs_of_their_own_leave_nothing_behind(few, tiny_cnn, optim
 
 def test_graphs_that_are_not_kept_any_more_leave_nothing_behind(few, tiny_cnn, traced):
     before = None
-    for n in range(_compiled._MOST_KEPT + 8):
+    for n in range(_graphs._MOST_KEPT + 8):
         tiny_cnn(filters=(n + 1,), epochs=1).fit(few.images[:32], few.target[:32])
-        if n == _compiled._MOST_KEPT:
+        if n == _graphs._MOST_KEPT:
             before = graphs_alive()
     assert graphs_alive() <= before
 
@@ -307,7 +312,7 @@ def not_shared(monkeypatch):
     """Every network is trained by its own ``train_step`` with Keras' own optimizer."""
 
     def switch_off():
-        monkeypatch.setattr(_compiled, "structure", lambda model: None)
+        monkeypatch.setattr(_graphs, "structure", lambda model: None)
 
     return switch_off
 
@@ -354,6 +359,52 @@ def normalized(meta):
     return model
 
 
+def convolved(meta, *, between=None, twice=False, trainable=True):
+    """Batch normalization of the images, and a convolution with all it can have."""
+    inputs = keras.Input(meta["image_shape_"])
+    x = layers.BatchNormalization(
+        beta_initializer="ones", gamma_initializer="ones", trainable=trainable
+    )(inputs)
+    convolution = layers.Conv2D(
+        3,
+        (3, 2),
+        padding="same",
+        dilation_rate=2,
+        activation="tanh",
+        bias_initializer="ones",
+        kernel_regularizer="l2",
+    )
+    y = convolution(x if between is None else between(x))
+    maps = [y, layers.Conv2D(3, 1)(x)] if twice else [y, y]
+    outputs = layers.Dense(4, activation="softmax")(
+        layers.Flatten()(layers.Add()(maps))
+    )
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def sequential(meta):
+    stack = [
+        keras.Input(meta["image_shape_"]),
+        layers.BatchNormalization(),
+        layers.Conv2D(3, 3, strides=2, use_bias=False),
+        layers.Flatten(),
+        layers.Dense(4, activation="softmax"),
+    ]
+    model = keras.Sequential(stack)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+FOLDED = {"convolved": convolved, "sequential": sequential}
+NOT_FOLDED = {
+    "not the next layer": functools.partial(convolved, between=layers.ReLU()),
+    "two convolutions": functools.partial(convolved, twice=True),
+    "frozen": functools.partial(convolved, trainable=False),
+}
+
+
 def nadam(learning_rate):
     return optimizers.Nadam(learning_rate, weight_decay=0.01, use_ema=True)
 
@@ -398,7 +449,16 @@ BUILDERS = {
     "one-hot": one_hot,
     "logits": logits,
     "normalized": normalized,
+    **FOLDED,
+    **NOT_FOLDED,
 }
+
+
+@pytest.mark.parametrize("name", [*FOLDED, *NOT_FOLDED])
+def test_scale_and_offset_of_the_input_go_into_the_first_convolution(name):
+    """Where nothing else has what comes between."""
+    kinds = [type(layer) for layer in twin(BUILDERS[name](META)).layers]
+    assert (_FoldedConv2D in kinds) == (_NormalizedInput in kinds) == (name in FOLDED)
 
 
 @pytest.mark.parametrize("case", [*CASES, *BUILDERS])
@@ -415,7 +475,7 @@ def test_shared_graphs_train_as_the_networks_own_step(few, tiny_cnn, not_shared,
         estimator.fit(few.images, y)
         proba = estimator.predict_proba(few.images)
         pair.append((estimator.history_, _saving.values(estimator.model_), proba))
-        assert (_compiled.structure(estimator.model_) is None) == (len(pair) == 2)
+        assert (_graphs.structure(estimator.model_) is None) == (len(pair) == 2)
         not_shared()
     (history, values, proba), (own_history, own_values, own_proba) = pair
     assert list(history) == list(own_history)
@@ -460,7 +520,7 @@ def test_a_layer_called_as_its_setting_is_not_taken_for_another():
     def called(name):
         return network(first=[layers.Activation(name, name=name)])
 
-    relu, tanh = (_compiled.structure(called(name)) for name in ("relu", "tanh"))
+    relu, tanh = (structure(called(name)) for name in ("relu", "tanh"))
     assert None not in (relu, tanh)
     assert relu != tanh
 
@@ -469,7 +529,7 @@ def test_a_layer_called_as_its_setting_is_not_taken_for_another():
     "settings", [{"loss_scale_factor": 8.0}, {"gradient_accumulation_steps": 2}]
 )
 def test_optimizers_that_rework_gradients_are_not_shared(settings):
-    assert _compiled.structure(network(optimizer=optimizers.Adam(**settings))) is None
+    assert structure(network(optimizer=optimizers.Adam(**settings))) is None
 
 
 def noiseless(meta):
@@ -527,8 +587,7 @@ def test_spatial_dropout_drops_whole_maps(few):
 
 def test_spatial_dropout_has_a_graph_of_its_rate():
     one, other = (
-        _compiled.structure(network(first=[layers.SpatialDropout2D(rate)]))
-        for rate in (0.2, 0.4)
+        structure(network(first=[layers.SpatialDropout2D(rate)])) for rate in (0.2, 0.4)
     )
     assert None not in (one, other)
     assert one != other
