@@ -103,9 +103,9 @@ SMALL_SCENES = {
     "n": 640,
     "size": 64,
     "network": LARGE_NETWORK,
-    "more_epochs": 20,
+    "more_epochs": 12,
 }
-LARGE_SCENES = SMALL_SCENES | {"n": 128, "size": 150, "more_epochs": 30}
+LARGE_SCENES = SMALL_SCENES | {"n": 128, "size": 150, "more_epochs": 24}
 
 TASKS = {
     "small-search": Task(

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import os
 import warnings
 from numbers import Integral, Real
 
@@ -10,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     type_of_target,
@@ -20,7 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from . import _data, _params, _saving, _train
+from . import _data, _digest, _memory, _params, _saving, _train
 from ._augment import check_augment
 from ._builder import as_units, build_cnn
 from ._compat import CallbackSupportMixin, NoContext, with_callbacks
@@ -48,6 +49,14 @@ _NETWORK = (
 _TRAINED_WITH = (
     *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
     "precision",
+)
+# What does not decide the weights after each epoch, or does so by what it is made to:
+# weights of the samples, the shape of images, the seed.
+_NOT_KEYED = frozenset(
+    {
+        *("epochs", "max_time", "memory", "verbose", "warm_start", "callbacks"),
+        *("class_weight", "image_shape", "random_state"),
+    }
 )
 
 
@@ -203,8 +212,20 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         training of a small network slower. scikit-learn's own callbacks are set with
         `set_callbacks` (scikit-learn 1.9 and newer).
 
-    memory : None, default=None
-        Reserved for keeping finished fits; only None is accepted so far.
+    memory : None, str, path-like or joblib.Memory, default=None
+        Folder in which fits are kept, as in :class:`~sklearn.pipeline.Pipeline`. The
+        same fit again, with these parameters on these images by these versions, loads
+        its result; one that was interrupted, even by ``kill -9``, goes on where it was;
+        one with more `epochs` goes on where the shorter one ended. All of them give the
+        same weights to the bit as a fit that runs through. Searches in several
+        processes and on several machines can share a folder. Needs `random_state`, and
+        does nothing for :meth:`partial_fit`, fits that `warm_start` goes on with, and
+        with `callbacks`, whose doings are not known. ``joblib.Memory(folder).clear()``
+        and ``.reduce_size(bytes_limit=..., age_limit=...)`` remove what is kept.
+
+    max_time : float, default=None
+        Seconds after which :meth:`fit` stops at the end of an epoch, with what it has
+        learned by then. With `memory`, the same fit again goes on from there.
 
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, shuffling, dropout, augmentation and the inner
@@ -320,7 +341,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
-        "memory": [None],
+        "memory": [None, str, os.PathLike, HasMethods("cache")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -357,6 +379,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         patience=5,
         callbacks=None,
         memory=None,
+        max_time=None,
         random_state=None,
         verbose=0,
     ):
@@ -389,6 +412,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.callbacks = callbacks
         self.memory = memory
+        self.max_time = max_time
         self.random_state = random_state
         self.verbose = verbose
 
@@ -829,20 +853,26 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
         first_epoch = len(history.get("loss", ()))
+        kept = _memory.NOTHING
+        if validate and not continued:
+            kept = self._kept(model, seed, X, codes, classes, weight)
         try:
-            _train.train(
-                trainer,
-                data(rows),
-                None if validation_rows is None else data(validation_rows),
-                epochs=epochs,
-                first_epoch=first_epoch,
-                callbacks=_params.copy_callbacks(self.callbacks),
-                patience=self.patience if self.early_stopping else None,
-                verbose=int(self.verbose),
-                on_epoch_begin=on_epoch_begin,
-                on_epoch_end=on_epoch_end,
-                history=history,
-            )
+            with kept:
+                _train.train(
+                    trainer,
+                    data(rows),
+                    None if validation_rows is None else data(validation_rows),
+                    epochs=int(epochs),
+                    first_epoch=first_epoch,
+                    callbacks=_params.copy_callbacks(self.callbacks),
+                    patience=self.patience if self.early_stopping else None,
+                    verbose=int(self.verbose),
+                    on_epoch_begin=on_epoch_begin,
+                    on_epoch_end=on_epoch_end,
+                    max_time=self.max_time if validate else None,
+                    kept=kept,
+                    history=history,
+                )
         except KeyboardInterrupt:
             completed = len(history.get("loss", ())) - first_epoch
             if completed:
@@ -860,6 +890,45 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise
         vars(self).update(learned())
         context.call_on_fit_task_end(**task, reconstruction_attributes=learned)
+
+    def _kept(self, model, seed, X, codes, classes, weight):
+        """What `memory` knows of a training, and where it is to be kept."""
+        reason = None
+        if self.memory is None:
+            return _memory.NOTHING
+        if self.random_state is None:
+            reason = "without random_state no fit is like another"
+        elif self.callbacks:
+            reason = "it is not known what the callbacks do"
+        else:
+            params = {
+                name: getattr(self, name)
+                for name in self._get_param_names()
+                if name not in _NOT_KEYED
+            }
+            if not self.early_stopping:
+                del params["early_stopping"], params["patience"]
+            try:
+                folder = _memory.location(self.memory)
+                key = _digest.digest(
+                    _digest.versions(),
+                    type(self),
+                    params,
+                    seed,
+                    (self.image_shape_, X),
+                    (classes, codes, weight),
+                )
+            except (_digest.NotTold, OSError) as error:
+                reason = error
+        if reason is not None:
+            warnings.warn(
+                f"memory={self.memory!r} keeps nothing of this fit: {reason}.",
+                stacklevel=4,
+            )
+            return _memory.NOTHING
+        if folder is None:
+            return _memory.NOTHING
+        return _memory.Kept(folder, key, int(self.epochs), _saving.shapes(model))
 
     def _follows_learning_rate(self):
         """Whether the learning rate has gone from one number to another."""

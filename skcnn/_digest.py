@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import mmap
+import platform
 import sys
 import sysconfig
 import types
@@ -160,10 +161,13 @@ def _tell_instance(thing, tell, seen):
 
 
 def _is_installed(thing):
-    module = sys.modules.get(thing.__module__ or "")
-    file = getattr(module, "__file__", None)
-    if module is None or thing.__module__ == "__main__":
+    name = thing.__module__ or ""
+    module = sys.modules.get(name)
+    if module is None or name == "__main__":
         return False
+    if name.partition(".")[0] == __package__:
+        return True
+    file = getattr(module, "__file__", None)
     return file is None or str(Path(file).resolve()).startswith(_INSTALLED)
 
 
@@ -172,6 +176,27 @@ def _installed(module_name):
     package = module_name.partition(".")[0]
     version = getattr(sys.modules.get(package), "__version__", "")
     return json.dumps(["module", module_name, str(version)]).encode()
+
+
+@functools.cache
+def versions():
+    """Of Python and of the packages that decide a fit, as a dict of strings.
+
+    skcnn's own is what its files say, as a checkout may be of any commit.
+    """
+    import keras
+    import tensorflow
+
+    sources = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sources.update(path.read_bytes())
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "tensorflow": tensorflow.__version__,
+        "keras": keras.__version__,
+        __package__: sources.hexdigest(),
+    }
 
 
 # Arrays

@@ -12,6 +12,14 @@ def variables(model):
     return [*model.variables, *model.optimizer.variables]
 
 
+def shapes(model):
+    """Shape and dtype of each of :func:`variables`."""
+    return [
+        (tuple(v.shape), np.dtype(v.value.dtype.as_numpy_dtype))
+        for v in variables(model)
+    ]
+
+
 def values(model):
     """The values of :func:`variables`, as arrays."""
     return [v.value.numpy() for v in variables(model)]

@@ -1,13 +1,13 @@
 """All that happens between `fit` and weights, and between images and probabilities."""
 
-import itertools
 import math
+import time
 import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from . import _saving
+from . import _memory, _saving
 from ._params import averages_weights
 from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
 
@@ -262,6 +262,8 @@ def train(
     verbose=0,
     on_epoch_begin=lambda: None,
     on_epoch_end=lambda: False,
+    max_time=None,
+    kept=_memory.NOTHING,
     history,
 ):
     """Train for some epochs.
@@ -283,6 +285,10 @@ def train(
         As in ``Model.fit``: 0 silent, 1 progress bar, 2 one line for each epoch.
     on_epoch_begin, on_epoch_end : callable
         For scikit-learn's callbacks. `on_epoch_end` may return True to stop.
+    max_time : float or None
+        Seconds after which training stops at the end of an epoch.
+    kept : _memory.Nothing or _memory.Kept
+        What is known of this training from before, and where to keep it.
     history : dict of str to list of float
         Gets one value for each completed epoch: what was learned is known to the
         caller even when training ends with an exception, by Ctrl-C for example. The
@@ -318,8 +324,22 @@ def train(
     model.stop_training = False
     completed, at_its_end = 0, None
     hooks.on_train_begin()
+    if kept.start is not None:
+        completed, epochs = _go_on(model, best, kept.start, history, epochs)
+        at_its_end = _saving.snapshot(model)
+
+    def state():
+        return _memory.State(
+            completed,
+            [value.numpy() for value in at_its_end],
+            history,
+            {name: getattr(best, name) for name in _STOPPING if best is not None},
+            getattr(best, "best_weights", None) or [],
+        )
+
+    began, epoch = time.monotonic(), first_epoch + completed - 1
     try:
-        for epoch in itertools.islice(itertools.count(first_epoch), epochs):
+        for epoch in range(first_epoch + completed, first_epoch + epochs):
             on_epoch_begin()
             hooks.on_epoch_begin(epoch)
             logs = trainer.train_epoch(
@@ -344,14 +364,26 @@ def train(
             hooks.on_epoch_end(epoch, logs)
             stops = on_epoch_end()
             at_its_end = _saving.snapshot(model)  # with what callbacks have changed
-            if stops or model.stop_training:
+            if stops or model.stop_training or completed == epochs:
                 break
+            kept.checkpoint(state)
+            if max_time is not None and time.monotonic() - began >= max_time:
+                warnings.warn(
+                    f"Training was stopped by max_time={max_time} after {completed} of "
+                    f"{epochs} epochs.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+                break
+        if completed:
+            kept.finish(state, finished=completed == epochs or model.stop_training)
         if completed and not trainer.average:
             # As Model.fit does: averages of an optimizer's own take the weights' place.
             model.optimizer.finalize_variable_values(model.trainable_variables)
     except KeyboardInterrupt:
         if completed:
             _saving.assign(model, at_its_end)
+            kept.finish(state, finished=False)
         raise
     finally:
         # Restores the best epoch of early stopping, closes what callbacks hold open.
@@ -363,6 +395,19 @@ def train(
         if not np.isfinite(variable.value.numpy()).all():
             problem = f"{variable.path!r} is not finite after epoch {epoch + 1}"
             _diverged(problem, restored=False)
+
+
+# What Keras' early stopping knows, besides the best weights.
+_STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
+
+
+def _go_on(model, best, start, history, epochs):
+    """Set a network, and early stopping, to a state; epochs trained and to train."""
+    _saving.assign(model, start.values)
+    history.update(start.history)
+    if best is not None:
+        vars(best).update(start.stopping, best_weights=start.best or None)
+    return start.n_epochs, start.n_epochs if start.stopped else epochs
 
 
 def _diverged(problem, *, restored):

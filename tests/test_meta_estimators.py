@@ -522,6 +522,7 @@ NON_DEFAULT = {
     "patience": 3,
     "callbacks": [Note("remember")],
     "memory": "cache",
+    "max_time": 3600,
     "random_state": 42,
     "verbose": 2,
 }
