@@ -8,6 +8,7 @@ fit: seconds, seconds for an epoch, accuracy and loss on TEST.
 """
 
 import argparse
+import itertools
 import time
 
 from sklearn.metrics import log_loss
@@ -33,6 +34,9 @@ def main():
     parser.add_argument("--image-size", type=int, default=64, help="default 64")
     parser.add_argument("--networks", nargs="*", default=["default"], choices=NETWORKS)
     parser.add_argument("--seeds", type=int, default=3, help="fits of each; default 3")
+    parser.add_argument(
+        "--precision", nargs="*", default=["float32"], help="of each; default float32"
+    )
     parser.add_argument("--epochs", type=int, help="default: those of the network")
     args = parser.parse_args()
 
@@ -43,27 +47,28 @@ def main():
         args.test, image_size=args.image_size, include=list(train.target_names)
     )
     print(
-        f"{'network':>12} {'seed':>4} {'parameters':>11} {'epochs':>6} {'seconds':>8} "
+        f"{'network':>12} {'precision':>9} {'seed':>4} {'parameters':>11} "
+        f"{'epochs':>6} {'seconds':>8} "
         f"{'an epoch':>8} {'train acc.':>10} {'test acc.':>9} {'test loss':>9}"
     )
-    for name in args.networks:
-        for seed in range(args.seeds):
-            network = NETWORKS[name](random_state=seed)
-            if args.epochs:
-                network.set_params(epochs=args.epochs)
-            start = time.perf_counter()
-            network.fit(train.images, train.target)
-            seconds = time.perf_counter() - start
-            proba = network.predict_proba(test.images)
-            accuracy = (proba.argmax(axis=1) == test.target).mean()
-            print(
-                f"{name:>12} {seed:>4} {network.model_.count_params():>11,} "
-                f"{network.n_epochs_:>6} {seconds:>8.1f} "
-                f"{seconds / network.n_epochs_:>8.2f} "
-                f"{network.score(train.images, train.target):>10.3f} "
-                f"{accuracy:>9.3f} {log_loss(test.target, proba):>9.3f}",
-                flush=True,
-            )
+    settings = itertools.product(args.networks, args.precision, range(args.seeds))
+    for name, precision, seed in settings:
+        network = NETWORKS[name](random_state=seed, precision=precision)
+        if args.epochs:
+            network.set_params(epochs=args.epochs)
+        start = time.perf_counter()
+        network.fit(train.images, train.target)
+        seconds = time.perf_counter() - start
+        proba = network.predict_proba(test.images)
+        accuracy = (proba.argmax(axis=1) == test.target).mean()
+        print(
+            f"{name:>12} {precision:>9} {seed:>4} "
+            f"{network.model_.count_params():>11,} {network.n_epochs_:>6} "
+            f"{seconds:>8.1f} {seconds / network.n_epochs_:>8.2f} "
+            f"{network.score(train.images, train.target):>10.3f} "
+            f"{accuracy:>9.3f} {log_loss(test.target, proba):>9.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tasks import TASKS, data_of
 from skcnn import CNNClassifier
 from skcnn._tensorflow import import_tensorflow
 
+SCHEDULING = {"Process", "Run", "Start"}  # what is around the operations
 WORK = {"large": "epoch-150", "small": "short-fit", "default": "epoch-64"}
 
 
@@ -41,7 +42,7 @@ def operations(folder):
                 for event in line.events:
                     # An operation is told as "its/path/in/the/graph:Kind".
                     _, colon, kind = names[event.metadata_id].rpartition(":")
-                    if colon and kind.lstrip("_").isidentifier():
+                    if colon and kind.isidentifier() and kind not in SCHEDULING:
                         spent[kind][0] += event.duration_ps / 1e9
                         spent[kind][1] += 1
     return dict(spent)

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import mmap
+import os
 import platform
 import sys
 import sysconfig
@@ -16,8 +17,8 @@ import numpy as np
 
 # What is installed is known by its version; what is not, by its code.
 _INSTALLED = tuple(
-    {str(Path(p).resolve()) for p in sysconfig.get_paths().values()}
-    | {str(Path(p).resolve()) for p in sys.path if p.endswith("-packages")}
+    str(Path(sysconfig.get_path(name)).resolve()) + os.sep
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _PIECE = 2**24  # bytes of an array that are copied at a time, where it has gaps
 
@@ -153,10 +154,10 @@ def _tell_instance(thing, tell, seen):
         raise NotTold(f"a {type(thing).__name__} has no contents to look at")
     else:
         try:
-            state = thing.__reduce_ex__(2)[1:3]
+            reduced = thing.__reduce_ex__(2)
         except TypeError as error:
             raise NotTold(str(error)) from None
-        told = (type(thing), *state)
+        told = (type(thing), reduced if isinstance(reduced, str) else reduced[1:3])
     _tell(told, tell, seen)
 
 

@@ -4,6 +4,7 @@ import copy
 import difflib
 import functools
 import inspect
+import re
 from numbers import Integral, Real
 
 import numpy as np
@@ -65,21 +66,20 @@ def make_optimizer(optimizer, learning_rate, average):
             copied.exclude_from_weight_decay(var_names=[pattern.pattern])
         return copied
     if isinstance(optimizer, str):
-        try:
-            optimizer = type(optimizers.get(optimizer))
-        except ValueError:
-            known = sorted(
-                name.lower()
-                for name, value in vars(optimizers).items()
-                if inspect.isclass(value)
-                and issubclass(value, optimizers.Optimizer)
-                and "learning_rate" in inspect.signature(value).parameters
-            )
+        known = {
+            name.lower(): value
+            for name, value in vars(optimizers).items()
+            if inspect.isclass(value)
+            and issubclass(value, optimizers.Optimizer)
+            and "learning_rate" in inspect.signature(value).parameters
+        }
+        if optimizer.lower() not in known:
+            names = ", ".join(map(repr, sorted(known)))
             raise ValueError(
-                f"Got optimizer={optimizer!r}, but expected one of "
-                f"{', '.join(map(repr, known))}, a Keras optimizer or its class."
-                + did_you_mean(optimizer, known)
-            ) from None
+                f"Got optimizer={optimizer!r}, but expected one of {names}, a Keras "
+                "optimizer or its class." + did_you_mean(optimizer, known)
+            )
+        optimizer = known[optimizer.lower()]
     if not callable(optimizer):
         raise TypeError(
             f"Got optimizer={optimizer!r}, but expected the name of a Keras optimizer, "
@@ -96,16 +96,30 @@ def make_optimizer(optimizer, learning_rate, average):
             "learning_rate. Give it that argument and defaults for others, or pass the "
             "optimizer itself."
         ) from None
+    kind = getattr(optimizer, "func", optimizer)  # of a partial
+    is_class = inspect.isclass(kind) and issubclass(kind, optimizers.Optimizer)
+    if is_class and "name" not in getattr(optimizer, "keywords", ()):
+        optimizer = functools.partial(optimizer, name=kind.__name__.lower())
     made = optimizer(learning_rate=learning_rate)
     if not isinstance(made, optimizers.Optimizer):
         raise TypeError(
             f"Got optimizer={optimizer!r}, which returned {type(made).__name__}, but "
             "expected a Keras optimizer."
         )
+    forget_count(made)
     if average and not made.use_ema and not hasattr(made, "inner_optimizer"):
         made.use_ema = True
         made.ema_momentum = AVERAGED_BY_US
     return made
+
+
+def forget_count(optimizer):
+    """Name an optimizer of no name of its own as all of its kind, without a number.
+
+    Its variables are named after it, and TensorFlow keeps something, 34 KB of it, for
+    each name that a variable has ever had: memory would grow with each fit.
+    """
+    optimizer.name = re.sub(r"_\d+$", "", optimizer.name)
 
 
 def averages_weights(optimizer):

@@ -337,7 +337,7 @@ def train(
             getattr(best, "best_weights", None) or [],
         )
 
-    began, epoch = time.monotonic(), first_epoch + completed - 1
+    began, epoch, stops = time.monotonic(), first_epoch + completed - 1, False
     try:
         for epoch in range(first_epoch + completed, first_epoch + epochs):
             on_epoch_begin()
@@ -375,7 +375,7 @@ def train(
                     stacklevel=2,
                 )
                 break
-        if completed:
+        if completed and not stops:  # what a callback decides is nobody else's
             kept.finish(state, finished=completed == epochs or model.stop_training)
         if completed and not trainer.average:
             # As Model.fit does: averages of an optimizer's own take the weights' place.

@@ -126,6 +126,41 @@ def test_grid_search_in_two_processes_gives_the_same_numbers(few, search):
     assert_same_weights(parallel.best_estimator_, search.best_estimator_)
 
 
+def failing(meta, how="not at all"):
+    if how == "raises":
+        raise RuntimeError("the builder has raised")
+    if how == "too large":
+        return small_network(meta, units=2**44)
+    if how == "diverges":
+        return Sequential(
+            [small_network(meta), layers.Rescaling(float("nan")), layers.Softmax()]
+        )
+    return small_network(meta)
+
+
+@pytest.mark.slow  # TensorFlow hopes for ten seconds that memory comes free
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_candidates_that_fail_cost_themselves_alone(few):
+    """With the reason in the warning: by the builder, by memory, by the loss."""
+    ways = {
+        "raises": "the builder has raised",
+        "too large": "OOM when allocating tensor",
+        "diverges": "Training diverged",
+    }
+    network = CNNClassifier(failing, epochs=2, random_state=0)
+    grid = {"model__how": [*ways, "not at all"]}
+    search = GridSearchCV(network, grid, cv=2)
+    with pytest.warns(FitFailedWarning) as caught:
+        search.fit(few.images, few.target)
+    (told,) = [str(w.message) for w in caught if w.category is FitFailedWarning]
+    for reason in ways.values():
+        assert reason in told
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [True] * 3 + [
+        False
+    ]
+    assert search.best_params_ == {"model__how": "not at all"}
+
+
 def test_grid_search_over_a_builders_parameters(few):
     network = CNNClassifier(
         small_network, learning_rate=1e-2, batch_size=32, epochs=8, random_state=0

@@ -50,7 +50,7 @@ def prepare(task, X, y):
         def accuracy():
             for _ in range(task.more_epochs):
                 epoch()
-            return network.history_["accuracy"][-1]
+            return max(network.history_["accuracy"])
 
         return epoch, accuracy
     return predicting(task, network, X, y)

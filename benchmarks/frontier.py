@@ -1,0 +1,100 @@
+"""Accuracy over time of several networks: what more time, or less, would give.
+
+    python benchmarks/frontier.py TRAIN --exclude street --output frontier.png
+
+A quarter of the photographs in TRAIN, a folder with one folder of images per class, is
+held out. Each network is trained once, and judged on what is held out after each of its
+epochs; the time is that of training alone. Prints a line for each network and draws
+all of them.
+"""
+
+import argparse
+import time
+
+import keras
+import numpy as np
+
+from skcnn import CNNClassifier, optimized_cnn, underfitting_cnn
+from skcnn.datasets import load_image_folder
+
+# Name, image size, network. Colours by Okabe and Ito (2008), for all eyes.
+NETWORKS = [
+    ("underfitting_cnn(), 64 px", 64, underfitting_cnn(epochs=40), "#999999"),
+    ("CNNClassifier(), 32 px", 32, CNNClassifier(), "#56B4E9"),
+    ("width_factor=0.5, 64 px", 64, CNNClassifier(width_factor=0.5), "#009E73"),
+    ("CNNClassifier(), 64 px", 64, CNNClassifier(), "#0072B2"),
+    ("CNNClassifier(), 96 px", 96, CNNClassifier(), "#CC79A7"),
+    ("optimized_cnn(), 64 px", 64, optimized_cnn(), "#D55E00"),
+]
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of training at the end of each epoch, without those of judging."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds, self.total = [], 0.0
+
+    def __deepcopy__(self, memo):  # each fit gets copies of its callbacks
+        return self
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self.total += time.perf_counter() - self.start
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(self.total)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("train", help="folder to train on")
+    parser.add_argument("--exclude", nargs="*", help="classes of TRAIN to leave out")
+    parser.add_argument("--epochs", type=int, help="default: those of each network")
+    parser.add_argument("--output", default="frontier.png")
+    args = parser.parse_args()
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    print(
+        f"{'network':>26} {'an epoch':>9} {'epochs':>6} {'seconds':>8} {'accuracy':>8}"
+    )
+    for name, size, network, colour in NETWORKS:
+        images = load_image_folder(args.train, image_size=size, exclude=args.exclude)
+        clock = Clock()
+        network.set_params(
+            validation_fraction=0.25,
+            early_stopping=False,
+            callbacks=[clock],
+            random_state=0,
+        )
+        if args.epochs:
+            network.set_params(epochs=args.epochs)
+        network.fit(images.images, images.target)
+        accuracy = network.history_["val_accuracy"]
+        print(
+            f"{name:>26} {clock.total / len(accuracy):>7.2f} s {len(accuracy):>6} "
+            f"{clock.total:>8.1f} {np.mean(accuracy[-3:]):>8.3f}",
+            flush=True,
+        )
+        axes.plot(clock.seconds, accuracy, color=colour, label=name)
+    axes.set(
+        xscale="log",
+        xlabel="seconds of training",
+        ylabel="accuracy on held-out photographs",
+        ylim=(0.2, 1),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", frameon=False, fontsize="small")
+    figure.savefig(args.output, dpi=120)
+    print(f"\nfigure: {args.output}")
+
+
+if __name__ == "__main__":
+    main()
