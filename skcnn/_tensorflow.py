@@ -63,8 +63,13 @@ def import_tensorflow():
     TensorFlow reports at import which processor extensions it uses, and at the first
     operation that there is no GPU; since 2.19 its own switch does not silence that.
     All else is printed as ever, and with the environment variable
-    ``TF_CPP_MIN_LOG_LEVEL=0`` nothing is held back. No setting of TensorFlow or of the
-    process is changed.
+    ``TF_CPP_MIN_LOG_LEVEL=0`` nothing is held back.
+
+    TensorFlow takes as many threads as there are processors, whatever else runs. Where
+    the environment variable ``OMP_NUM_THREADS`` is set, by which joblib, Dask and Ray
+    tell each of their workers its share, it gets that many. No other setting of
+    TensorFlow, and none of the process, is changed; none at all where TensorFlow was
+    imported before, or has its own ``TF_NUM_INTRAOP_THREADS``.
 
     Returns
     -------
@@ -94,11 +99,21 @@ def import_tensorflow():
     return sys.modules["tensorflow"]
 
 
+def _share_processors(threading):
+    share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # of each level
+    if share.isdecimal() and int(share) and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        threading.set_intra_op_parallelism_threads(int(share))
+        threading.set_inter_op_parallelism_threads(int(share))
+
+
 def _import():
-    quiet = os.environ.get(_LEVEL) != "0" and "tensorflow" not in sys.modules
+    first = "tensorflow" not in sys.modules
+    quiet = os.environ.get(_LEVEL) != "0" and first
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
 
+        if first:
+            _share_processors(tensorflow.config.threading)
         if quiet:  # asks the driver; allocates nothing and fixes no setting
             tensorflow.config.list_physical_devices()
         keras_version = tensorflow.keras.__version__

@@ -43,6 +43,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_html_repr
 
 from skcnn import CNNClassifier
+from skcnn._tensorflow import import_tensorflow
 
 # A learning rate that learns nothing in five epochs, and one that does.
 PLANTED = {"learning_rate": [1e-6, 1e-2]}
@@ -159,6 +160,25 @@ def test_candidates_that_fail_cost_themselves_alone(few):
         False
     ]
     assert search.best_params_ == {"model__how": "not at all"}
+
+
+def threads_of_tensorflow():
+    tf = import_tensorflow()
+    threading = tf.config.threading
+    return (
+        threading.get_intra_op_parallelism_threads(),
+        threading.get_inter_op_parallelism_threads(),
+    )
+
+
+@pytest.mark.parametrize("share", [None, 3])
+def test_each_process_has_its_share_of_the_processors(share):
+    with joblib.parallel_config("loky", inner_max_num_threads=share):
+        told = joblib.Parallel(2)(
+            joblib.delayed(threads_of_tensorflow)() for _ in range(2)
+        )
+    expected = share or max(1, joblib.cpu_count() // 2)
+    assert told == [(expected, expected)] * 2
 
 
 def test_grid_search_over_a_builders_parameters(few):
