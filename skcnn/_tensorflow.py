@@ -67,9 +67,9 @@ def import_tensorflow():
 
     TensorFlow takes as many threads as there are processors, whatever else runs. Where
     the environment variable ``OMP_NUM_THREADS`` is set, by which joblib, Dask and Ray
-    tell each of their workers its share, it gets that many. No other setting of
-    TensorFlow, and none of the process, is changed; none at all where TensorFlow was
-    imported before, or has its own ``TF_NUM_INTRAOP_THREADS``.
+    tell each of their workers its share, it gets that many, unless it runs already or
+    was told another number. No other setting of TensorFlow, and none of the process,
+    is changed.
 
     Returns
     -------
@@ -101,19 +101,23 @@ def import_tensorflow():
 
 def _share_processors(threading):
     share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # of each level
-    if share.isdecimal() and int(share) and "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        threading.set_intra_op_parallelism_threads(int(share))
-        threading.set_inter_op_parallelism_threads(int(share))
+    told = (
+        threading.get_intra_op_parallelism_threads()
+        or threading.get_inter_op_parallelism_threads()
+        or os.environ.get("TF_NUM_INTRAOP_THREADS")
+    )
+    if share.isdecimal() and int(share) and not told:
+        with contextlib.suppress(RuntimeError):  # it runs already
+            threading.set_intra_op_parallelism_threads(int(share))
+            threading.set_inter_op_parallelism_threads(int(share))
 
 
 def _import():
-    first = "tensorflow" not in sys.modules
-    quiet = os.environ.get(_LEVEL) != "0" and first
+    quiet = os.environ.get(_LEVEL) != "0" and "tensorflow" not in sys.modules
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
 
-        if first:
-            _share_processors(tensorflow.config.threading)
+        _share_processors(tensorflow.config.threading)
         if quiet:  # asks the driver; allocates nothing and fixes no setting
             tensorflow.config.list_physical_devices()
         keras_version = tensorflow.keras.__version__
