@@ -46,6 +46,18 @@ def check_augment(augment):
     return settings if any(settings.values()) else None
 
 
+def as_fits_use(layer):
+    """Class and configuration of a layer, but for names and seeds, which are fit's."""
+
+    def told(part):
+        if isinstance(part, dict):
+            kept = {k: v for k, v in part.items() if k not in ("name", "seed")}
+            return {k: told(v) for k, v in kept.items()}
+        return [told(p) for p in part] if isinstance(part, (list, tuple)) else part
+
+    return type(layer), told(layer.get_config())
+
+
 def random_affine(images, seed, *, flip, rotation, zoom):
     """Flip, rotate and zoom each image of a batch at random, in one resampling.
 

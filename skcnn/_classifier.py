@@ -22,9 +22,14 @@ from sklearn.utils.validation import (
 )
 
 from . import _data, _digest, _memory, _params, _saving, _train
-from ._augment import check_augment
+from ._augment import as_fits_use, check_augment
 from ._builder import as_units, build_cnn
-from ._compat import CallbackSupportMixin, NoContext, with_callbacks
+from ._compat import (
+    CallbackSupportMixin,
+    NoContext,
+    only_shows_progress,
+    with_callbacks,
+)
 from ._seeding import SPLIT, WEIGHTS, draw_seed, seeded_build, stream
 from ._tensorflow import import_tensorflow
 
@@ -216,12 +221,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Folder in which fits are kept, as in :class:`~sklearn.pipeline.Pipeline`. The
         same fit again, with these parameters on these images by these versions, loads
         its result; one that was interrupted, even by ``kill -9``, goes on where it was;
-        one with more `epochs` goes on where the shorter one ended. All of them give the
-        same weights to the bit as a fit that runs through. Searches in several
+        one with more `epochs` goes on where the shorter one ended. With the same number
+        of threads, all of them give the same weights to the bit as a fit that runs
+        through. Searches in several
         processes and on several machines can share a folder. Needs `random_state`, and
         does nothing for :meth:`partial_fit`, fits that `warm_start` goes on with, and
-        with `callbacks`, whose doings are not known. ``joblib.Memory(folder).clear()``
-        and ``.reduce_size(bytes_limit=..., age_limit=...)`` remove what is kept.
+        with callbacks, whose doings are not known, but for scikit-learn's
+        ``ProgressBar``. ``joblib.Memory(folder).clear()`` and
+        ``.reduce_size(bytes_limit=..., age_limit=...)`` remove what is kept.
 
     max_time : float, default=None
         Seconds after which :meth:`fit` stops at the end of an epoch, with what it has
@@ -898,7 +905,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return _memory.NOTHING
         if self.random_state is None:
             reason = "without random_state no fit is like another"
-        elif self.callbacks:
+        elif self.callbacks or not only_shows_progress(self):
             reason = "it is not known what the callbacks do"
         else:
             params = {
@@ -908,6 +915,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             }
             if not self.early_stopping:
                 del params["early_stopping"], params["patience"]
+            if hasattr(self.augment, "get_config"):
+                params["augment"] = as_fits_use(self.augment)
             try:
                 folder = _memory.location(self.memory)
                 key = _digest.digest(
@@ -917,6 +926,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     seed,
                     (self.image_shape_, X),
                     (classes, codes, weight),
+                    # What has built it may have known more than can be told.
+                    _saving.values(model),
                 )
             except (_digest.NotTold, OSError) as error:
                 reason = error

@@ -34,4 +34,15 @@ except ImportError:
         return unmanaged
 
 
-__all__ = ["CallbackSupportMixin", "NoContext", "with_callbacks"]
+def only_shows_progress(estimator):
+    """Whether scikit-learn's callbacks of an estimator do nothing but show progress."""
+    callbacks = getattr(estimator, "_skl_callbacks", ())
+    return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
+
+
+__all__ = [
+    "CallbackSupportMixin",
+    "NoContext",
+    "only_shows_progress",
+    "with_callbacks",
+]

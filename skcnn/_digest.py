@@ -1,14 +1,16 @@
 """One number for all that decides a fit: values, arrays, and the code of functions."""
 
+import dis
 import functools
 import hashlib
-import inspect
 import json
 import mmap
 import os
 import platform
+import site
 import sys
 import sysconfig
+import time
 import types
 import weakref
 from pathlib import Path
@@ -17,9 +19,18 @@ import numpy as np
 
 # What is installed is known by its version; what is not, by its code.
 _INSTALLED = tuple(
-    str(Path(sysconfig.get_path(name)).resolve()) + os.sep
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    str(path) + os.sep
+    for folder in (
+        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+        *(folder for folder in sys.path if folder.endswith("-packages")),
+    )
+    for path in {Path(folder), Path(folder).resolve()}
 )
+# Seconds for which a file that was written to is read again each time: its time may not
+# tell of another writing right after.
+_FRESH = 10.0
 _PIECE = 2**24  # bytes of an array that are copied at a time, where it has gaps
 
 
@@ -44,8 +55,17 @@ def digest(*things):
     NotTold
         For what has no contents to look at, such as a generator or an open file.
     """
+    return _digest(things, {})
+
+
+def _digest(thing, seen):
     told = hashlib.sha256()
-    _tell(things, told.update, {})
+    try:
+        _tell(thing, told.update, seen)
+    except NotTold:
+        raise
+    except Exception as error:  # code of the user's, or contents without an end
+        raise NotTold(f"{type(error).__name__}: {error}") from error
     return told.hexdigest()[:32]
 
 
@@ -66,48 +86,43 @@ def _tell(thing, tell, seen):
     ):
         text = f"{type(thing).__name__}{thing!r}".encode()
         tell(f"{len(text)}:".encode() + text)
-    elif isinstance(thing, (list, tuple, range)):
+    elif type(thing) in (list, tuple, range):
         tell(f"sequence{len(thing)}:".encode())
         for item in thing:
             _tell(item, tell, seen)
-    elif isinstance(thing, (set, frozenset)):
+    elif type(thing) in (set, frozenset):
         tell(b"set:")
-        _tell(sorted(digest(item) for item in thing), tell, seen)
-    elif isinstance(thing, dict):
-        tell(b"dict:")
-        by_key = {digest(key): value for key, value in thing.items()}
-        for key in sorted(by_key):
-            tell(key.encode())
-            _tell(by_key[key], tell, seen)
+        _tell(sorted(_digest(item, dict(seen)) for item in thing), tell, seen)
+    elif type(thing) in (dict, types.MappingProxyType):
+        tell(f"dict{len(thing)}:".encode())
+        for item in thing.items():  # in their order, as a builder may go through them
+            _tell(item, tell, seen)
     elif id(thing) in seen:  # a function that calls itself, for example
-        tell(f"seen{seen[id(thing)]}:".encode())
+        tell(f"seen{seen[id(thing)][0]}:".encode())
     else:
-        seen[id(thing)] = len(seen)
+        # Kept alive: another object would get the number of one that is gone.
+        seen[id(thing)] = len(seen), thing
         _tell_object(thing, tell, seen)
 
 
 def _tell_object(thing, tell, seen):
     if isinstance(thing, types.ModuleType):
-        tell(_installed(thing.__name__))
+        _tell_module(thing, tell, seen)
     elif isinstance(thing, types.CodeType):
         tell(b"code:")
-        _tell(
-            (thing.co_code, thing.co_consts, thing.co_names, thing.co_varnames),
-            tell,
-            seen,
-        )
+        names = thing.co_names, thing.co_varnames, thing.co_freevars
+        _tell((thing.co_code, thing.co_consts, names), tell, seen)
     elif isinstance(thing, functools.partial):
         _tell(("partial", thing.func, thing.args, thing.keywords), tell, seen)
     elif isinstance(thing, (types.MethodType, types.BuiltinMethodType)):
-        name = thing.__name__
-        _tell(("method", name, getattr(thing, "__self__", None)), tell, seen)
-        if isinstance(thing, types.MethodType):
-            _tell(thing.__func__, tell, seen)
+        function = getattr(thing, "__func__", None)
+        about = thing.__name__, function, getattr(thing, "__self__", None)
+        _tell(("method", *about), tell, seen)
     elif isinstance(thing, (type, types.FunctionType, np.ufunc)) and _is_installed(
         thing
     ):
         tell(f"{thing.__module__}.{thing.__qualname__}".encode())
-        tell(_installed(thing.__module__))
+        tell(_version(thing.__module__))
     elif isinstance(thing, types.FunctionType):
         _tell_function(thing, tell, seen)
     elif isinstance(thing, type):
@@ -115,64 +130,133 @@ def _tell_object(thing, tell, seen):
         members = {
             name: value
             for name, value in vars(thing).items()
-            if name not in ("__dict__", "__weakref__", "__doc__", "__module__")
-            and not isinstance(value, (types.GetSetDescriptorType,))
+            if name not in _NOT_OF_A_CLASS
+            and not isinstance(value, types.GetSetDescriptorType)
         }
         _tell((thing.__qualname__, thing.__bases__, members), tell, seen)
     elif isinstance(thing, (staticmethod, classmethod)):
         _tell((type(thing).__name__, thing.__func__), tell, seen)
     elif isinstance(thing, property):
         _tell(("property", thing.fget, thing.fset), tell, seen)
+    elif hasattr(thing, "__wrapped__"):  # of functools.cache, for example
+        _tell((type(thing), thing.__wrapped__), tell, seen)
     else:
         _tell_instance(thing, tell, seen)
 
 
+# What Python writes into classes, for itself.
+_NOT_OF_A_CLASS = frozenset(
+    {
+        *("__dict__", "__weakref__", "__doc__", "__module__", "__slotnames__"),
+        *("__firstlineno__", "__static_attributes__", "_abc_impl"),
+    }
+)
+
+
 def _tell_function(function, tell, seen):
     """Its code, and the values that it has from around it."""
-    variables = inspect.getclosurevars(function)
+    globals_, imported = {}, {}
+    for code in _codes(function.__code__):
+        for instruction in dis.get_instructions(code):
+            name = instruction.argval
+            if instruction.opname == "IMPORT_NAME":
+                imported[name] = sys.modules.get(name)
+            elif (
+                instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+                and name in function.__globals__
+            ):
+                globals_[name] = function.__globals__[name]
+    cells = [_contents(cell) for cell in function.__closure__ or ()]
     tell(b"function:")
     _tell(
         (
             function.__code__,
             function.__defaults__,
             function.__kwdefaults__,
-            variables.nonlocals,
-            variables.globals,
+            cells,
+            sorted(globals_.items(), key=lambda item: item[0]),
+            sorted(imported.items(), key=lambda item: item[0]),
         ),
         tell,
         seen,
     )
 
 
+def _codes(code):
+    """A function's code, and that of functions and comprehensions in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _contents(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return "a cell that is empty"
+
+
+def _tell_module(module, tell, seen):
+    file = getattr(module, "__file__", None)
+    tell(_version(module.__name__))
+    if module.__name__ == "__main__" or file is None or _is_in_installed(file):
+        return
+    if module.__name__.partition(".")[0] != __package__:
+        _tell(Path(file).read_bytes(), tell, seen)
+        modules = {v.__name__: v for v in vars(module).values() if _is_module(v)}
+        # And the modules that what it has imported comes from.
+        for value in vars(module).values():
+            of = sys.modules.get(getattr(value, "__module__", None) or "")
+            if of is not None and of is not module:
+                modules[of.__name__] = of
+        _tell(sorted(modules.items(), key=lambda item: item[0]), tell, seen)
+
+
+def _is_module(thing):
+    return isinstance(thing, types.ModuleType)
+
+
 def _tell_instance(thing, tell, seen):
-    """The class and what an object holds; of Keras' objects their configuration."""
+    """The class and what an object holds; of Keras' their configuration and weights."""
     config = getattr(thing, "get_config", None)
     if config is not None:
         excluded = getattr(thing, "_exclude_from_weight_decay_pattern", None)
-        told = (type(thing), config(), getattr(excluded, "pattern", None))
-    elif isinstance(thing, (types.GeneratorType, types.CoroutineType)):
+        weights = [np.asarray(w) for w in getattr(thing, "weights", ())]
+        pattern = getattr(excluded, "pattern", None)
+        _tell((type(thing), config(), pattern, weights), tell, seen)
+        return
+    if isinstance(thing, (types.GeneratorType, types.CoroutineType)):
         raise NotTold(f"a {type(thing).__name__} has no contents to look at")
-    else:
-        try:
-            reduced = thing.__reduce_ex__(2)
-        except TypeError as error:
-            raise NotTold(str(error)) from None
-        told = (type(thing), reduced if isinstance(reduced, str) else reduced[1:3])
-    _tell(told, tell, seen)
+    reduced = thing.__reduce_ex__(2)
+    if isinstance(reduced, str):
+        raise NotTold(f"{thing!r} tells its name only")
+    _, *about = reduced
+    items = [None if part is None else list(part) for part in about[2:4]]
+    _tell((type(thing), about[:2], items), tell, seen)
 
 
 def _is_installed(thing):
+    """Whether its name tells what it is, as it stands in a module that is installed."""
     name = thing.__module__ or ""
-    module = sys.modules.get(name)
+    module = found = sys.modules.get(name)
     if module is None or name == "__main__":
         return False
+    for part in thing.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not thing:
+        return False  # made by a function, or of another module in truth
     if name.partition(".")[0] == __package__:
         return True
-    file = getattr(module, "__file__", None)
-    return file is None or str(Path(file).resolve()).startswith(_INSTALLED)
+    return _is_in_installed(getattr(module, "__file__", None))
 
 
-def _installed(module_name):
+def _is_in_installed(file):
+    """Whether a module's file, None of what is built in, is in an installed package."""
+    return file is None or str(file).startswith(_INSTALLED)
+
+
+def _version(module_name):
     """What tells an installed module: its package's name and version."""
     package = module_name.partition(".")[0]
     version = getattr(sys.modules.get(package), "__version__", "")
@@ -186,6 +270,8 @@ def versions():
     skcnn's own is what its files say, as a checkout may be of any commit.
     """
     import keras
+    import scikeras
+    import sklearn
     import tensorflow
 
     sources = hashlib.sha256()
@@ -196,32 +282,24 @@ def versions():
         "numpy": np.__version__,
         "tensorflow": tensorflow.__version__,
         "keras": keras.__version__,
+        "scikit-learn": sklearn.__version__,
+        "scikeras": scikeras.__version__,
         __package__: sources.hexdigest(),
     }
 
 
 # Arrays
 
-_known = {}  # of arrays and files that nobody can write to
+_known = {}  # of files
 
 
 def array_digest(array):
     """SHA-256 of an array's contents, in C order.
 
-    What cannot be written to, an array of its own or a whole memory map in mode "r",
-    is read once.
+    A whole memory map in mode "r" of a file that was not written to just now is read
+    once.
     """
-    key = None
-    if not array.flags.writeable:
-        if array.base is None:
-            key = id(array)
-        elif isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
-            file = Path(array.filename).stat() if array.filename else None
-            if file is not None:
-                key = (
-                    *(str(array.filename), file.st_mtime_ns, file.st_size, file.st_ino),
-                    *(array.offset, array.dtype.str, array.shape, array.strides),
-                )
+    key = _of_a_file(array)
     if key in _known:
         return _known[key]
     told = hashlib.sha256()
@@ -235,6 +313,24 @@ def array_digest(array):
         _known[key] = told.digest()
         weakref.finalize(array, _known.pop, key, None)
     return told.digest()
+
+
+def _of_a_file(array):
+    """What tells the contents of a memory map, or None."""
+    if array.flags.writeable or not isinstance(array, np.memmap):
+        return None
+    if not isinstance(array.base, mmap.mmap) or not array.filename:
+        return None
+    try:
+        file = Path(array.filename).stat()
+    except OSError:  # removed, and mapped still
+        return None
+    if time.time() - file.st_mtime < _FRESH:
+        return None
+    return (
+        *(str(array.filename), file.st_mtime_ns, file.st_size, file.st_ino),
+        *(array.offset, array.dtype.str, array.shape, array.strides),
+    )
 
 
 def _bytes(array):

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import socket
-import tempfile
 import threading
 import time
 import warnings
@@ -133,6 +132,8 @@ class Kept(Nothing):
     ----------
     start : State or None
         The last that is known of at most `epochs` epochs.
+    complete : bool
+        Whether nothing is left to train.
     """
 
     def __init__(self, folder, key, epochs, shapes):
@@ -141,22 +142,31 @@ class Kept(Nothing):
         self.epochs = epochs
         self.shapes = shapes
         self.start = None
+        self.complete = False
         self._bad = set()
-        self._writes = True
+        self._has_warned = False
         self._lock = _Lock(self.folder / "lock")
         size = sum(np.dtype(dtype).itemsize * np.prod(shape) for shape, dtype in shapes)
         self._cost = float(size) / _BYTES_A_SECOND
         self._since = time.perf_counter()
 
     def __enter__(self):
+        seen = self._names()
         self.start = self._latest()
         if not self._is_complete():
             with self._without_it_on_error():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                waited = self._lock.acquire(self._progress)
-                if waited:
-                    self.start = self._latest()
-                self._tidy()
+                self._lock.acquire(self._names, self._is_of_no_use)
+                try:
+                    if self._names() != seen:
+                        self.start = self._latest()
+                    self._tidy()
+                except BaseException:  # nobody leaves what was not entered
+                    self._lock.release()
+                    raise
+        self.complete = self._is_complete()
+        if self.complete:
+            self._promote()
         with contextlib.suppress(OSError):
             os.utime(self.folder)  # was used now: what was not for long goes first
         self._since = time.perf_counter()
@@ -172,7 +182,7 @@ class Kept(Nothing):
 
     def finish(self, make_state, *, finished=True):
         """Keep the last state of a fit; one that was broken off is not `finished`."""
-        if not self._is_complete():
+        if not self.complete:
             state = make_state()
             kind = _STOPPED if state.stopped else _FINISHED
             self._keep(kind if finished else _CHECKPOINT, state)
@@ -181,9 +191,17 @@ class Kept(Nothing):
         start = self.start
         return start is not None and (start.n_epochs == self.epochs or start.stopped)
 
-    def _progress(self):
-        """What changes while somebody else trains this."""
-        return sorted(name for _, _, name in self._names())
+    def _is_of_no_use(self, names):
+        """Whether who trains this has got further than is wanted."""
+        return bool(names) and names[0][0] > self.epochs
+
+    def _promote(self):
+        """Have a checkpoint that is the end of a fit now stay."""
+        for n_epochs, kind, name in self._names():
+            if n_epochs == self.epochs and kind == _CHECKPOINT:
+                kept = name.replace(_CHECKPOINT, _FINISHED, 1)
+                with contextlib.suppress(OSError):
+                    os.replace(self.folder / name, self.folder / kept)
 
     # Reading
 
@@ -204,6 +222,8 @@ class Kept(Nothing):
                     return self._read(name, n_epochs)
                 except FileNotFoundError:  # somebody else has written a later one
                     pass
+                except (OSError, MemoryError) as error:  # it may be good
+                    self._warn(f"{self.folder / name} cannot be read: {error}")
                 except Exception as error:  # torn, changed, foreign: zip has many
                     self._bad.add(name)
                     warnings.warn(
@@ -241,23 +261,23 @@ class Kept(Nothing):
         try:
             yield
         except OSError as error:
-            self._writes = False
-            self._lock.release()
-            warnings.warn(
-                f"memory= keeps nothing of this fit, which goes on without it: {error}",
-                stacklevel=4,
-            )
+            self._warn(f"memory= keeps nothing of this fit, which goes on: {error}")
+
+    def _warn(self, message):
+        """Warn once for each fit."""
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(message, stacklevel=5)
 
     def _keep(self, kind, state):
-        if not self._writes:
-            return
         start = time.perf_counter()
         with self._without_it_on_error():
             name = self._write(kind, state)
             for n_epochs, other_kind, other in self._names():
                 old = other_kind == _CHECKPOINT and n_epochs <= state.n_epochs
                 if (old and other != name) or other in self._bad:
-                    (self.folder / other).unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # being read, on Windows
+                        (self.folder / other).unlink()
         self._since = time.perf_counter()
         self._cost = self._since - start
 
@@ -272,9 +292,10 @@ class Kept(Nothing):
             for i, array in enumerate(getattr(state, part))
         }
         text = np.frombuffer(json.dumps(told).encode(), np.uint8)
-        descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".writing-{secrets.token_hex(8)}"
         try:
-            with open(descriptor, "wb") as file:
+            with open(temporary, "xb") as file:
                 hashed = _Hashed(file)
                 np.savez(hashed, told=text, **arrays)
                 file.flush()
@@ -350,30 +371,24 @@ class _Lock:
         self._token = secrets.token_hex(8)
         self._over = None
 
-    def acquire(self, progress):
+    def acquire(self, progress, is_of_no_use):
         """Take the lock, as soon as nobody has it who lives and gets on.
 
-        Returns whether somebody else had it; what `progress` returns changes with what
-        they do.
+        What `progress` returns changes with what others do; where `is_of_no_use` says
+        so of it, nobody is waited for.
         """
-        waited, seen, since = False, None, time.monotonic()
-        done, done_since = None, since
+        seen, done, since, done_since = None, None, 0.0, time.monotonic()
         while not self._take():
-            waited, now = True, time.monotonic()
-            owner = self._owner()
-            if owner is None:
-                continue
+            now, owner, current = time.monotonic(), self._owner(), progress()
             if owner != seen:
                 seen, since = owner, now
-            if (current := progress()) != done:
+            if current != done:
                 done, done_since = current, now
-            if not _lives(owner) or now - since > _DEAD:
+            if is_of_no_use(current) or now - done_since > _HANGS:
+                return
+            if owner is not None and (not _lives(owner) or now - since > _DEAD):
                 self._take_away(owner)
-            elif now - done_since > _HANGS:
-                return waited
-            else:
-                time.sleep(0.1)
-        return waited
+            time.sleep(0.1)
 
     def release(self):
         if self._over is not None:
@@ -385,38 +400,48 @@ class _Lock:
 
     def _take(self):
         try:
-            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            file = open(self.path, "x")  # noqa: SIM115, it is closed below
         except FileExistsError:
             return False
         told = {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token}
-        with open(descriptor, "w") as file:
-            json.dump(told, file)
-        self._over = threading.Event()
-        threading.Thread(target=self._beat, args=[self._over], daemon=True).start()
+        over = threading.Event()
+        try:
+            with file:
+                json.dump(told, file)
+            threading.Thread(target=self._beat, args=[over], daemon=True).start()
+        except BaseException:  # the disk is full, for example
+            over.set()
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            raise
+        self._over = over
         return True
 
     def _beat(self, over):
         while not over.wait(_BEAT):
             try:
-                if self._is_ours():
-                    os.utime(self.path)
-            except OSError:  # taken away, or the folder is gone
+                if not self._is_ours():
+                    return
+                os.utime(self.path)
+            except FileNotFoundError:  # taken away, or the folder is gone
                 return
+            except OSError:  # of a network, for a moment
+                pass
 
     def _owner(self):
         """What the lock says, and when it was touched; None if there is none."""
         try:
-            return self.path.read_text(), self.path.stat().st_mtime_ns
+            return self.path.read_bytes(), self.path.stat().st_mtime_ns
         except FileNotFoundError:
             return None
 
     def _is_ours(self):
-        return self._token in self.path.read_text()
+        return self._token.encode() in self.path.read_bytes()
 
     def _take_away(self, owner):
-        """Remove a dead owner's lock; of several who try, one succeeds."""
+        """Remove a dead owner's lock, if it is there still."""
         aside = self.path.with_name(f".lock-{self._token}")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             if self._owner() == owner:
                 os.rename(self.path, aside)
                 aside.unlink()
@@ -431,6 +456,6 @@ def _lives(owner):
         os.kill(told["pid"], 0)
     except ProcessLookupError:
         return False
-    except (KeyError, OSError, TypeError, ValueError):  # being written, or another's
+    except Exception:  # being written, or another user's, or garbage
         return True
     return True

@@ -322,20 +322,17 @@ def train(
     )
     on_chunk = _BatchHooks(hooks) if steps_each or verbose else None
     model.stop_training = False
-    completed, at_its_end = 0, None
+    completed, at_its_end, stopping = 0, None, None
     hooks.on_train_begin()
     if kept.start is not None:
         completed, epochs = _go_on(model, best, kept.start, history, epochs)
-        at_its_end = _saving.snapshot(model)
+        at_its_end, stopping = _saving.snapshot(model), _stopping(best)
+        kept.start = None  # as large as the network is
 
     def state():
-        return _memory.State(
-            completed,
-            [value.numpy() for value in at_its_end],
-            history,
-            {name: getattr(best, name) for name in _STOPPING if best is not None},
-            getattr(best, "best_weights", None) or [],
-        )
+        """At the end of the last completed epoch, whatever has happened since."""
+        values = [value.numpy() for value in at_its_end]
+        return _memory.State(completed, values, history, *stopping)
 
     began, epoch, stops = time.monotonic(), first_epoch + completed - 1, False
     try:
@@ -356,14 +353,14 @@ def train(
                 _diverged(problem, restored=patience and completed)
                 _saving.assign(model, at_its_end)
                 break
-            completed, at_its_end = completed + 1, _saving.snapshot(model)
             before = len(history.get("loss", ()))
             for name in {**history, **logs}:
                 values = history.setdefault(name, [math.nan] * before)
                 values.append(logs.get(name, math.nan))
             hooks.on_epoch_end(epoch, logs)
             stops = on_epoch_end()
-            at_its_end = _saving.snapshot(model)  # with what callbacks have changed
+            completed, at_its_end = completed + 1, _saving.snapshot(model)
+            stopping = _stopping(best)
             if stops or model.stop_training or completed == epochs:
                 break
             kept.checkpoint(state)
@@ -383,6 +380,8 @@ def train(
     except KeyboardInterrupt:
         if completed:
             _saving.assign(model, at_its_end)
+            for values in history.values():
+                del values[first_epoch + completed :]
             kept.finish(state, finished=False)
         raise
     finally:
@@ -397,8 +396,12 @@ def train(
             _diverged(problem, restored=False)
 
 
-# What Keras' early stopping knows, besides the best weights.
-_STOPPING = ("wait", "best", "best_epoch", "stopped_epoch")
+def _stopping(best):
+    """What Keras' early stopping knows: numbers by name, and the best weights."""
+    if best is None:
+        return {}, []
+    names = ("wait", "best", "best_epoch", "stopped_epoch")
+    return {name: getattr(best, name) for name in names}, best.best_weights or []
 
 
 def _go_on(model, best, start, history, epochs):

@@ -1,6 +1,10 @@
 """What decides a fit has one number, and what does not, does not change it."""
 
+import collections
+import dataclasses
 import functools
+import importlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -28,7 +32,9 @@ BUILD = """
     def helper(n):
         return math.floor(n) + UNITS
     def build(units=3, *, rate=0.5):
-        return [helper(units), rate, {"a", "b"}, (lambda: 1)()]
+        inner = [WIDTH + n for n in range(3)]
+        return [helper(units), rate, {"a", "b"}, (lambda: 1)(), (lambda: DEPTH)()]
+    WIDTH, DEPTH = 7, 8
 """
 
 
@@ -38,7 +44,6 @@ BUILD = """
         ([1, 2], (1, 2)),
         (1, np.int64(1)),
         (0.1, np.float64(0.1)),
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         ({1, 2, 3}, {3, 2, 1}),
         (np.arange(9).reshape(3, 3)[:, ::2], np.array([[0, 2], [3, 5], [6, 8]])),
         (np.asfortranarray(np.eye(3)), np.eye(3)),
@@ -67,6 +72,9 @@ def test_same_contents_have_the_same_number(one, other):
         ([1, [2]], [[1], 2]),
         ([None], []),
         ({"a": 1}, {"a": 2}),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),  # a builder may go through them
+        (collections.deque([1]), collections.deque([2])),
+        (collections.OrderedDict(a=1), {"a": 1}),
         (np.zeros(3), np.zeros(3, np.float32)),
         (np.zeros((2, 3)), np.zeros((3, 2))),
         (np.array([1, 2], np.uint8), np.array([2, 1], np.uint8)),
@@ -78,6 +86,8 @@ def test_same_contents_have_the_same_number(one, other):
             (defined(BUILD), defined(BUILD.replace(was, becomes)))
             for was, becomes in [
                 ("UNITS = 4", "UNITS = 5"),
+                ("= 7, 8", "= 6, 8"),
+                ("= 7, 8", "= 7, 9"),
                 ("floor", "ceil"),
                 ("units=3", "units=2"),
                 ("rate=0.5", "rate=0.6"),
@@ -136,6 +146,57 @@ def test_versions_of_what_is_installed_count(monkeypatch):
     assert digest(joblib.hash) != before
 
 
+@functools.cache
+def cached_one():
+    return 1
+
+
+cached_two = functools.cache(lambda: 2)
+
+
+@dataclasses.dataclass
+class Settings:
+    units: int = 3
+
+
+def test_what_is_around_a_function_and_in_objects_counts():
+    assert digest(cached_one) != digest(cached_two)
+    assert digest(Settings(3)) == digest(Settings(3)) != digest(Settings(4))
+    # Made by a function of an installed module, and told by what it holds.
+    cached, other = (functools.partial(np.add.reduce, axis=n) for n in (0, 1))
+    assert digest(cached) != digest(other)
+
+
+@pytest.mark.parametrize("how", ["import", "import in the function", "from"])
+def test_modules_that_are_not_installed_count(tmp_path, monkeypatch, how):
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"nets_{how.replace(' ', '_')}"
+    code = {
+        "import": f"import {name}\ndef build():\n    return {name}.small()",
+        "import in the function": (
+            f"def build():\n    from {name} import small\n    return small()"
+        ),
+        "from": f"from {name} import small\ndef build():\n    return small()",
+    }[how]
+    told = []
+    for n in (1, 2, 1):
+        file = tmp_path / f"{name}.py"
+        file.write_text(f"def small():\n    return {n}\n" + "\n" * n)
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        importlib.import_module(name)
+        told.append(digest(defined(code)))
+    del sys.modules[name]
+    assert told[0] == told[2] != told[1]
+
+
+def test_contents_without_an_end_are_refused():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(NotTold, match="RecursionError"):
+        digest(endless)
+
+
 @pytest.mark.parametrize("thing", [(n for n in [1]), open(__file__)], ids=type)  # noqa: SIM115
 def test_what_cannot_be_told_is_refused(thing):
     with pytest.raises(NotTold):
@@ -178,14 +239,20 @@ def n_bytes(monkeypatch):
     return lambda: sum(read)
 
 
-def test_what_nobody_can_write_to_is_read_once(n_bytes, tmp_path):
-    np.save(tmp_path / "X.npy", np.arange(100))
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    locked = np.arange(100)
-    locked.flags.writeable = False
-    assert digest(mapped) == digest(locked) == digest(mapped) == digest(locked)
-    assert digest(np.load(tmp_path / "X.npy", mmap_mode="r")) == digest(locked)
-    assert n_bytes() == 2 * 800
+def aged(path):
+    """As if it had been written a minute ago."""
+    before = path.stat().st_mtime - 60
+    os.utime(path, (before, before))
+
+
+def test_memory_maps_of_files_are_read_once(n_bytes, tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, np.arange(100))
+    aged(path)
+    mapped = np.load(path, mmap_mode="r")
+    assert digest(mapped) == digest(mapped) == digest(np.load(path, mmap_mode="r"))
+    assert n_bytes() == 800
+    assert digest(mapped) == digest(np.arange(100))
     assert digest(mapped[1:]) != digest(mapped)
     assert digest(mapped[:50]) == digest(np.arange(50))
 
@@ -195,17 +262,34 @@ def test_what_has_changed_is_read_again(tmp_path):
     before = digest(X)
     X[7] += 1
     assert digest(X) != before
-    np.save(tmp_path / "X.npy", X)
-    before = digest(np.load(tmp_path / "X.npy", mmap_mode="r"))
-    np.save(tmp_path / "X.npy", X + 1)
-    assert digest(np.load(tmp_path / "X.npy", mmap_mode="r")) != before
+    X.flags.writeable = False
+    before = digest(X)
+    X.flags.writeable = True
+    X[7] += 1
+    X.flags.writeable = False
+    assert digest(X) != before
+
+    path = tmp_path / "X.npy"
+    np.save(path, X)
+    aged(path)
+    mapped = np.load(path, mmap_mode="r")
+    before = digest(mapped)
+    writing = np.load(path, mmap_mode="r+")
+    writing[7] += 1
+    writing.flush()
+    assert digest(mapped) != before
+    path.unlink()
+    assert digest(mapped) == digest(np.asarray(writing))
 
 
-def test_numbers_of_arrays_that_are_gone_are_forgotten():
+def test_numbers_of_files_that_are_mapped_no_more_are_forgotten(tmp_path):
     n_known = len(_digest._known)
-    for _ in range(3):
-        X = np.arange(100)
-        X.flags.writeable = False
-        digest(X)
-    del X
+    for n in range(3):
+        path = tmp_path / f"{n}.npy"
+        np.save(path, np.arange(100))
+        aged(path)
+        mapped = np.load(path, mmap_mode="r")
+        digest(mapped)
+    assert len(_digest._known) > n_known
+    del mapped
     assert len(_digest._known) == n_known

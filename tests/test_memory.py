@@ -596,6 +596,71 @@ def test_an_owner_shows_that_it_lives(few, tiny_cnn, tmp_path, trained, monkeypa
     assert trained == [0, 1, 2]
 
 
+def test_a_lock_that_cannot_be_taken_away(
+    few, locked, trained, monkeypatch, fitted_tiny
+):
+    """On a disk that is read-only now, for example."""
+    network, lock = locked(pid=2**22 + 1)
+
+    def refused(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "rename", refused)
+    with one_warning("Read-only file system"):
+        network.fit(few.images, few.target)
+    assert trained == [0, 1]
+    assert lock.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{"host": 1, "pid": 1e99}'])
+def test_garbage_for_a_lock(few, locked, trained, monkeypatch, content):
+    network, lock = locked()
+    lock.write_bytes(content)
+    monkeypatch.setattr(_memory, "_DEAD", 0.3)
+    network.fit(few.images, few.target)
+    assert trained == [0, 1]
+
+
+def test_who_trains_for_longer_is_not_waited_for(few, locked, trained):
+    network, lock = locked()
+    network.set_params(epochs=1, l2=0.5).fit(few.images, few.target)
+    trained.clear()
+    network.set_params(epochs=4).fit(few.images, few.target)
+    (folder,) = {p.parent for p in files(lock.parent.parent)} - {lock.parent}
+    (folder / "lock").write_bytes(lock.read_bytes())
+    network.set_params(epochs=2).fit(few.images, few.target)
+    assert trained == [1, 2, 3, 1]
+
+
+def test_a_checkpoint_at_the_end_of_a_fit_stays(few, tiny_cnn, tmp_path, trained):
+    trained.at, trained.happens = 3, interrupt
+    network = tiny_cnn(epochs=5, memory=tmp_path)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(ConvergenceWarning):
+        network.fit(few.images, few.target)
+    trained.at = None
+    network.set_params(epochs=3).fit(few.images, few.target)
+    network.set_params(epochs=5).fit(few.images, few.target)
+    network.set_params(epochs=3).fit(few.images, few.target)
+    assert trained == [0, 1, 2, 3, 4]
+
+
+def test_files_that_cannot_be_read_now_are_left_alone(
+    few, tiny_cnn, tmp_path, monkeypatch, trained
+):
+    network = tiny_cnn(epochs=2, memory=tmp_path).fit(few.images, few.target)
+    (path,) = files(tmp_path)
+
+    def refused(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched, one_warning("cannot be read"):
+        patched.setattr(_memory.Kept, "_read", refused)
+        network.fit(few.images, few.target)
+    assert path.exists()
+    network.fit(few.images, few.target)
+    assert trained == [0, 1, 0, 1]
+
+
 # Time
 
 

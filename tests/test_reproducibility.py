@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from sklearn.datasets import load_digits
 
 import skcnn
@@ -88,9 +88,10 @@ def test_in_one_process_after_other_fits(fingerprints):
 
 def test_through_joblib(fingerprints):
     """loky's processes have threads as many as this one when they are told so."""
-    in_workers = Parallel(n_jobs=2, backend="loky")(
-        delayed(fingerprint)(params) for params in (STOCHASTIC, OF_A_BUILDER)
-    )
+    with parallel_config("loky", inner_max_num_threads=cpu_count()):
+        in_workers = Parallel(n_jobs=2)(
+            delayed(fingerprint)(params) for params in (STOCHASTIC, OF_A_BUILDER)
+        )
     assert in_workers == fingerprints
 
 
