@@ -193,7 +193,7 @@ class Kept(Nothing):
 
     def _is_of_no_use(self, names):
         """Whether who trains this has got further than is wanted."""
-        return bool(names) and names[0][0] > self.epochs
+        return any(n > self.epochs and kind == _CHECKPOINT for n, kind, _ in names)
 
     def _promote(self):
         """Have a checkpoint that is the end of a fit now stay."""

@@ -136,6 +136,7 @@ CASES = {
         ([abs], "keras.callbacks.Callback"),
     ],
     "memory": [(3, "memory")],
+    "max_time": [(v, "max_time") for v in (0, -1, NAN, "3")],
     "random_state": [(v, "random_state") for v in (-1, 1.5, "seed", (1, 2))],
     "verbose": [(v, "verbose") for v in (-1, 1.5, "yes", None)],
 }

@@ -571,7 +571,9 @@ def test_who_lives_is_waited_for_and_who_hangs_is_not(
 ):
     network, lock = locked()
     monkeypatch.setattr(_memory, "_HANGS", 0.5)
+    start = time.monotonic()
     network.fit(few.images, few.target)
+    assert time.monotonic() - start > 0.5
     assert trained == [0, 1]
     assert lock.exists()  # it is not ours
 
@@ -621,15 +623,18 @@ def test_garbage_for_a_lock(few, locked, trained, monkeypatch, content):
     assert trained == [0, 1]
 
 
-def test_who_trains_for_longer_is_not_waited_for(few, locked, trained):
-    network, lock = locked()
-    network.set_params(epochs=1, l2=0.5).fit(few.images, few.target)
-    trained.clear()
-    network.set_params(epochs=4).fit(few.images, few.target)
-    (folder,) = {p.parent for p in files(lock.parent.parent)} - {lock.parent}
-    (folder / "lock").write_bytes(lock.read_bytes())
+def test_who_has_trained_for_longer_is_not_waited_for(
+    few, tiny_cnn, tmp_path, trained, every_epoch
+):
+    network = tiny_cnn(epochs=5, memory=tmp_path)
+    trained.at, trained.happens = 3, interrupt
+    with pytest.raises(KeyboardInterrupt), pytest.warns(ConvergenceWarning):
+        network.fit(few.images, few.target)
+    assert kinds(tmp_path) == ["checkpoint-000003"]
+    told = {"host": socket.gethostname(), "pid": os.getpid(), "token": "x"}
+    (files(tmp_path)[0].parent / "lock").write_text(json.dumps(told))
     network.set_params(epochs=2).fit(few.images, few.target)
-    assert trained == [1, 2, 3, 1]
+    assert trained == [0, 1, 2, 0, 1]
 
 
 def test_a_checkpoint_at_the_end_of_a_fit_stays(few, tiny_cnn, tmp_path, trained):
