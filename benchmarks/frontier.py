@@ -65,8 +65,13 @@ def main():
     print(
         f"{'network':>26} {'an epoch':>9} {'epochs':>6} {'seconds':>8} {'accuracy':>8}"
     )
+    sizes = {size for _, size, *_ in NETWORKS}
+    photographs = {
+        size: load_image_folder(args.train, image_size=size, exclude=args.exclude)
+        for size in sizes
+    }
     for name, size, network, colour in NETWORKS:
-        images = load_image_folder(args.train, image_size=size, exclude=args.exclude)
+        images = photographs[size]
         clock = Clock()
         network.set_params(
             validation_fraction=0.25,

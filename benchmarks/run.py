@@ -8,7 +8,7 @@
 Every contestant is a process of its own that is kept alive; they run in turn, so that
 a machine that gets faster or slower does so for all. The first run of each is not
 counted. A ratio is skcnn's time over the peer's, pair by pair; the table has the
-median, and the smallest and largest in brackets.
+median, the smallest and the largest.
 """
 
 import argparse

@@ -30,7 +30,7 @@ from ._compat import (
     only_shows_progress,
     with_callbacks,
 )
-from ._seeding import SPLIT, WEIGHTS, draw_seed, seeded_build, stream
+from ._seeding import SPLIT, WEIGHTS, draw_seed, fresh_names, seeded_build, stream
 from ._tensorflow import import_tensorflow
 
 _DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -223,11 +223,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         its result; one that was interrupted, even by ``kill -9``, goes on where it was;
         one with more `epochs` goes on where the shorter one ended. With the same number
         of threads, all of them give the same weights to the bit as a fit that runs
-        through. Searches in several
-        processes and on several machines can share a folder. Needs `random_state`, and
-        does nothing for :meth:`partial_fit`, fits that `warm_start` goes on with, and
-        with callbacks, whose doings are not known, but for scikit-learn's
-        ``ProgressBar``. ``joblib.Memory(folder).clear()`` and
+        through. Searches in several processes and on several machines can share a
+        folder. Needs `random_state`, and does nothing for :meth:`partial_fit`, fits
+        that `warm_start` goes on with, and with callbacks, whose doings are not known,
+        but for scikit-learn's ``ProgressBar``. ``joblib.Memory(folder).clear()`` and
         ``.reduce_size(bytes_limit=..., age_limit=...)`` remove what is kept.
 
     max_time : float, default=None
@@ -729,10 +728,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             builder = functools.partial(
                 build_cnn, **network, dtype=policy, seed=sequence
             )
-            seeded = contextlib.nullcontext()
+            context = fresh_names()
         else:
             builder = self.model
-            seeded = seeded_build(sequence, policy)
+            context = seeded_build(sequence, policy)
         meta = {
             "image_shape_": self.image_shape_,
             "n_classes_": len(classes),
@@ -749,7 +748,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.optimizer, self.learning_rate, self.average
         )
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
-        with seeded:
+        with context:
             model = _scikeras.build_model(
                 builder, meta, optimizer=optimizer, label_smoothing=smoothing
             )
@@ -900,46 +899,46 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _kept(self, model, seed, X, codes, classes, weight):
         """What `memory` knows of a training, and where it is to be kept."""
-        reason = None
         if self.memory is None:
             return _memory.NOTHING
-        if self.random_state is None:
-            reason = "without random_state no fit is like another"
-        elif self.callbacks or not only_shows_progress(self):
-            reason = "it is not known what the callbacks do"
-        else:
-            params = {
-                name: getattr(self, name)
-                for name in self._get_param_names()
-                if name not in _NOT_KEYED
-            }
-            if not self.early_stopping:
-                del params["early_stopping"], params["patience"]
-            if hasattr(self.augment, "get_config"):
-                params["augment"] = as_fits_use(self.augment)
-            try:
-                folder = _memory.location(self.memory)
-                key = _digest.digest(
-                    _digest.versions(),
-                    type(self),
-                    params,
-                    seed,
-                    (self.image_shape_, X),
-                    (classes, codes, weight),
-                    # What has built it may have known more than can be told.
-                    _saving.values(model),
-                )
-            except (_digest.NotTold, OSError) as error:
-                reason = error
-        if reason is not None:
+        try:
+            if self.random_state is None:
+                raise _digest.NotTold("without random_state no fit is like another")
+            if self.callbacks or not only_shows_progress(self):
+                raise _digest.NotTold("it is not known what the callbacks do")
+            folder = _memory.location(self.memory)
+            if folder is None:
+                return _memory.NOTHING
+            key = _digest.digest(
+                _digest.versions(),
+                type(self),
+                self._keyed_params(),
+                seed,
+                (self.image_shape_, X),
+                (classes, codes, weight),
+                # What has built it may have known more than can be told.
+                _saving.values(model),
+            )
+        except (_digest.NotTold, OSError) as error:
             warnings.warn(
-                f"memory={self.memory!r} keeps nothing of this fit: {reason}.",
+                f"memory={self.memory!r} keeps nothing of this fit: {error}.",
                 stacklevel=4,
             )
             return _memory.NOTHING
-        if folder is None:
-            return _memory.NOTHING
         return _memory.Kept(folder, key, int(self.epochs), _saving.shapes(model))
+
+    def _keyed_params(self):
+        """The parameters that decide the weights after each epoch."""
+        params = {
+            name: getattr(self, name)
+            for name in self._get_param_names()
+            if name not in _NOT_KEYED
+        }
+        if not self.early_stopping:
+            del params["early_stopping"], params["patience"]
+        if hasattr(self.augment, "get_config"):
+            params["augment"] = as_fits_use(self.augment)
+        return params
 
     def _follows_learning_rate(self):
         """Whether the learning rate has gone from one number to another."""

@@ -174,8 +174,8 @@ def _tell_function(function, tell, seen):
             function.__defaults__,
             function.__kwdefaults__,
             cells,
-            sorted(globals_.items(), key=lambda item: item[0]),
-            sorted(imported.items(), key=lambda item: item[0]),
+            sorted(globals_.items()),
+            sorted(imported.items()),
         ),
         tell,
         seen,
@@ -198,23 +198,17 @@ def _contents(cell):
 
 
 def _tell_module(module, tell, seen):
-    file = getattr(module, "__file__", None)
     tell(_version(module.__name__))
-    if module.__name__ == "__main__" or file is None or _is_in_installed(file):
+    if module.__name__ == "__main__" or _has_a_version(module):
         return
-    if module.__name__.partition(".")[0] != __package__:
-        _tell(Path(file).read_bytes(), tell, seen)
-        modules = {v.__name__: v for v in vars(module).values() if _is_module(v)}
-        # And the modules that what it has imported comes from.
-        for value in vars(module).values():
-            of = sys.modules.get(getattr(value, "__module__", None) or "")
-            if of is not None and of is not module:
-                modules[of.__name__] = of
-        _tell(sorted(modules.items(), key=lambda item: item[0]), tell, seen)
-
-
-def _is_module(thing):
-    return isinstance(thing, types.ModuleType)
+    _tell(Path(module.__file__).read_bytes(), tell, seen)
+    modules = {}  # that it has imported, or something from
+    for value in vars(module).values():
+        name = getattr(value, "__module__", None) or ""
+        of = value if isinstance(value, types.ModuleType) else sys.modules.get(name)
+        if of is not None and of is not module:
+            modules[of.__name__] = of
+    _tell(sorted(modules.items()), tell, seen)
 
 
 def _tell_instance(thing, tell, seen):
@@ -244,16 +238,15 @@ def _is_installed(thing):
         return False
     for part in thing.__qualname__.split("."):
         found = getattr(found, part, None)
-    if found is not thing:
-        return False  # made by a function, or of another module in truth
-    if name.partition(".")[0] == __package__:
-        return True
-    return _is_in_installed(getattr(module, "__file__", None))
+    # Otherwise it was made by a function, or is of another module in truth.
+    return found is thing and _has_a_version(module)
 
 
-def _is_in_installed(file):
-    """Whether a module's file, None of what is built in, is in an installed package."""
-    return file is None or str(file).startswith(_INSTALLED)
+def _has_a_version(module):
+    """Whether a module is ours, built in, or of a package that is installed."""
+    file = getattr(module, "__file__", None)
+    is_ours = module.__name__.partition(".")[0] == __package__
+    return is_ours or file is None or str(file).startswith(_INSTALLED)
 
 
 def _version(module_name):

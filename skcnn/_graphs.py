@@ -83,16 +83,12 @@ def _on_one_device(optimizer):
             del each._all_reduce_sum_gradients
 
 
-def _shapes(model):
-    return [(v.shape, v.dtype) for v in _saving.variables(model)]
-
-
 class _Graph:
     """A graph that was traced on a twin and runs on other networks' variables."""
 
     def __init__(self, make, model):
         copy = twin(model)
-        if _shapes(copy) != _shapes(model):
+        if _saving.shapes(copy) != _saving.shapes(model):
             raise NotTold
         function, signature = make(copy)
         self._graph = traced(function, signature, copy.optimizer)

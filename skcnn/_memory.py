@@ -66,7 +66,7 @@ def location(memory):
 
     Parameters
     ----------
-    memory : None, str, path-like or joblib.Memory
+    memory : str, path-like or joblib.Memory
 
     Returns
     -------
@@ -80,16 +80,17 @@ def location(memory):
     """
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
-    store = getattr(check_memory(memory), "store_backend", None)
+    memory = check_memory(memory)
+    store = getattr(memory, "store_backend", None)
     if store is None and isinstance(memory, joblib.Memory):
         return None  # of no location
     folder = getattr(store, "location", None)
-    if memory is not None and not isinstance(folder, (str, os.PathLike)):
+    if not isinstance(folder, (str, os.PathLike)):
         raise TypeError(
             f"Got memory={memory!r}, but expected None, a folder, or a joblib.Memory "
             "that keeps its results in one."
         )
-    return None if memory is None else Path(folder) / "skcnn"
+    return Path(folder) / "skcnn"
 
 
 class Nothing:

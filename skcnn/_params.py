@@ -4,10 +4,11 @@ import copy
 import difflib
 import functools
 import inspect
-import re
 from numbers import Integral, Real
 
 import numpy as np
+
+from ._seeding import fresh_names
 
 # Arguments of a builder that fit fills in, not the user.
 _GIVEN_BY_FIT = {"meta", "compile_kwargs", "params"}
@@ -66,13 +67,7 @@ def make_optimizer(optimizer, learning_rate, average):
             copied.exclude_from_weight_decay(var_names=[pattern.pattern])
         return copied
     if isinstance(optimizer, str):
-        known = {
-            name.lower(): value
-            for name, value in vars(optimizers).items()
-            if inspect.isclass(value)
-            and issubclass(value, optimizers.Optimizer)
-            and "learning_rate" in inspect.signature(value).parameters
-        }
+        known = _known_optimizers()
         if optimizer.lower() not in known:
             names = ", ".join(map(repr, sorted(known)))
             raise ValueError(
@@ -96,30 +91,31 @@ def make_optimizer(optimizer, learning_rate, average):
             "learning_rate. Give it that argument and defaults for others, or pass the "
             "optimizer itself."
         ) from None
-    kind = getattr(optimizer, "func", optimizer)  # of a partial
-    is_class = inspect.isclass(kind) and issubclass(kind, optimizers.Optimizer)
-    if is_class and "name" not in getattr(optimizer, "keywords", ()):
-        optimizer = functools.partial(optimizer, name=kind.__name__.lower())
-    made = optimizer(learning_rate=learning_rate)
+    with fresh_names():
+        made = optimizer(learning_rate=learning_rate)
     if not isinstance(made, optimizers.Optimizer):
         raise TypeError(
             f"Got optimizer={optimizer!r}, which returned {type(made).__name__}, but "
             "expected a Keras optimizer."
         )
-    forget_count(made)
     if average and not made.use_ema and not hasattr(made, "inner_optimizer"):
         made.use_ema = True
         made.ema_momentum = AVERAGED_BY_US
     return made
 
 
-def forget_count(optimizer):
-    """Name an optimizer of no name of its own as all of its kind, without a number.
+@functools.cache
+def _known_optimizers():
+    """Keras' optimizers that have a learning rate, by their names in lower case."""
+    from keras import optimizers
 
-    Its variables are named after it, and TensorFlow keeps something, 34 KB of it, for
-    each name that a variable has ever had: memory would grow with each fit.
-    """
-    optimizer.name = re.sub(r"_\d+$", "", optimizer.name)
+    return {
+        name.lower(): value
+        for name, value in vars(optimizers).items()
+        if inspect.isclass(value)
+        and issubclass(value, optimizers.Optimizer)
+        and "learning_rate" in inspect.signature(value).parameters
+    }
 
 
 def averages_weights(optimizer):

@@ -13,7 +13,6 @@ import sys
 import keras
 import numpy as np
 
-from ._params import forget_count
 from ._passes import output_activation, the_loss
 
 _MISSING = object()
@@ -95,7 +94,6 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         finally:
             del self.model_
         if not model.optimizer.built:
-            forget_count(model.optimizer)
             model.optimizer.build(model.trainable_variables)
         return model
 

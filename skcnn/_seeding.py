@@ -43,21 +43,34 @@ def reseed(variables, sequence):
 
 
 @contextlib.contextmanager
+def fresh_names():
+    """Let Keras' automatic names begin anew, and go on afterwards as if nothing was.
+
+    Every fit then has the names of the first. TensorFlow keeps something, 34 KB of it,
+    for each name that a variable has ever had: memory would grow with each fit.
+    """
+    from keras.src.backend.common import global_state
+
+    counts = global_state.get_global_attribute(_NAMES)  # of this thread
+    global_state.set_global_attribute(_NAMES, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(_NAMES, counts)
+
+
+@contextlib.contextmanager
 def seeded_build(sequence, dtype_policy):
     """Seed what a user's builder draws from while it builds, and put it all back.
 
     Keras draws the seeds of initializers that were given none from Python's `random`,
     and builders use NumPy's global generator. There is no other way to reach them, so
     both are seeded for the time of the call, and the dtype policy of this thread is
-    set; one builder runs at a time. Keras' automatic names begin anew, so that every
-    fit has those of the first: TensorFlow keeps something, 34 KB of it, for each name
-    that a variable has ever had, and memory would grow with each fit.
+    set; one builder runs at a time, with :func:`fresh_names`.
     """
     from keras import config
-    from keras.src.backend.common import global_state
 
-    with _lock:
-        counts = global_state.get_global_attribute(_NAMES)
+    with _lock, fresh_names():
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002, builders draw from it
         policy = config.dtype_policy()
@@ -66,10 +79,8 @@ def seeded_build(sequence, dtype_policy):
             random.seed(int(python_seed))
             np.random.seed(int(numpy_seed))  # noqa: NPY002
             config.set_dtype_policy(dtype_policy)
-            global_state.set_global_attribute(_NAMES, None)
             yield
         finally:
-            global_state.set_global_attribute(_NAMES, counts)
             config.set_dtype_policy(policy)
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002

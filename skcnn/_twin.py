@@ -70,7 +70,17 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
         trains = bool(training and self.trainable)
         # In 32 bits, as Keras does it.
         x = tf.cast(inputs, tf.float32)
-        y, mean, variance = self.normalized(x, trains)
+        scale, offset = self.scale_and_offset()
+        nothing = tf.zeros(0)
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.cast(scale, tf.float32),
+            offset=tf.cast(offset, tf.float32),
+            mean=nothing if trains else self.moving_mean.value,
+            variance=nothing if trains else self.moving_variance.value,
+            epsilon=self.epsilon,
+            is_training=trains,
+        )
         if trains:
             # Keras keeps the variance of the batch, the operation estimates that of
             # all images from it.
@@ -83,20 +93,8 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
                 moving.assign(moving * keeps + value * (1 - keeps))
         return tf.cast(y, self.compute_dtype)
 
-    def normalized(self, x, trains, scale=None, offset=None):
-        """What comes out, and mean and variance."""
-        scale = self.gamma.value if scale is None else scale
-        offset = self.beta.value if offset is None else offset
-        nothing = tf.zeros(0)
-        return tf.raw_ops.FusedBatchNormV3(
-            x=x,
-            scale=tf.cast(scale, tf.float32),
-            offset=tf.cast(offset, tf.float32),
-            mean=nothing if trains else self.moving_mean.value,
-            variance=nothing if trains else self.moving_variance.value,
-            epsilon=self.epsilon,
-            is_training=trains,
-        )[:3]
+    def scale_and_offset(self):
+        return self.gamma.value, self.beta.value
 
 
 class _NormalizedInput(_FusedBatchNormalization):
@@ -111,10 +109,12 @@ class _NormalizedInput(_FusedBatchNormalization):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
-    def normalized(self, x, trains):
-        ones = tf.ones(x.shape[-1:])
-        y, *statistics = super().normalized(x, trains, ones, tf.zeros_like(ones))
-        return tf.concat([y, tf.ones_like(y[..., :1])], axis=-1), *statistics
+    def scale_and_offset(self):
+        return tf.ones(self.gamma.shape), tf.zeros(self.beta.shape)
+
+    def call(self, inputs, training=None, mask=None):
+        y = super().call(inputs, training=training, mask=mask)
+        return tf.concat([y, tf.ones_like(y[..., :1])], axis=-1)
 
 
 class _FoldedConv2D(keras.layers.Conv2D):

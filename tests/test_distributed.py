@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -31,6 +32,13 @@ def search(**settings):
 
 def scores(fitted):
     return [fitted.cv_results_[f"split{i}_test_score"] for i in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """Dask leaves OMP_NUM_THREADS=1 in it, and other tests' processes would have it."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     cross_validate,
     validation_curve,
 )
+from test_reproducibility import small_builder
 
 from skcnn import CNNClassifier, _memory, _saving, _train
 from skcnn._tensorflow import import_tensorflow
@@ -72,20 +73,6 @@ def kinds(folder):
     return [p.name.rpartition("-")[0] for p in files(folder) if p.suffix == ".npz"]
 
 
-def with_dropout(meta, units=6):
-    import keras
-
-    return keras.Sequential(
-        [
-            keras.Input(meta["image_shape_"]),
-            keras.layers.Flatten(),
-            keras.layers.Dense(units, activation="relu"),
-            keras.layers.Dropout(0.3),
-            keras.layers.Dense(meta["n_classes_"], activation="softmax"),
-        ]
-    )
-
-
 DEEP = {"filters": (4, 6), "dense_units": 8, "normalize": True}
 ANNEALED = optimizers.schedules.CosineDecay(0.05, 40)
 CASES = {
@@ -114,7 +101,7 @@ def network(request, tiny_cnn):
     """One that keeps nothing, with a case's settings."""
     if request.param == "builder":
         return CNNClassifier(
-            functools.partial(with_dropout, units=5), batch_size=32, random_state=0
+            functools.partial(small_builder, units=5), batch_size=32, random_state=0
         )
     return tiny_cnn(**CASES[request.param])
 
@@ -180,7 +167,7 @@ def replaced(values, place, value):
 
 
 def other_builder(meta, units=6):
-    return with_dropout(meta, units + 1)
+    return small_builder(meta, units + 1)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +214,7 @@ def test_another_fit_is_trained(few, tiny_cnn, tmp_path, trained, changed):
 
 def test_the_code_of_a_builder_counts(few, tmp_path, trained):
     settings = {"epochs": 1, "memory": tmp_path, "random_state": 0}
-    network = CNNClassifier(with_dropout, **settings).fit(few.images, few.target)
+    network = CNNClassifier(small_builder, **settings).fit(few.images, few.target)
     network.set_params(model__units=6).fit(few.images, few.target)
     n_trained = len(trained)
     network.set_params(model__units=7).fit(few.images, few.target)
@@ -423,7 +410,7 @@ def test_what_was_kept_is_found_in_a_folder_that_is_read_only_now(
     ],
 )
 def test_what_cannot_be_kept_is_told(few, tmp_path, changed, why):
-    settings = {"model": with_dropout, "random_state": 0, "epochs": 1}
+    settings = {"model": small_builder, "random_state": 0, "epochs": 1}
     with open(__file__) as opened:
         if "model" in changed:
             changed = {"model": functools.partial(with_a_file, opened=opened)}
@@ -435,7 +422,7 @@ def test_what_cannot_be_kept_is_told(few, tmp_path, changed, why):
 
 
 def with_a_file(meta, opened=None):
-    return with_dropout(meta)
+    return small_builder(meta)
 
 
 class NoFolder:

@@ -1,9 +1,8 @@
 """Keras itself: ``Model.fit``, as its documentation teaches it."""
 
 import keras
-import tensorflow as tf
 
-from . import versions_of
+from . import augmenting, versions_of
 
 
 def versions():
@@ -53,24 +52,6 @@ def augmentation():
         keras.layers.RandomRotation(0.1),
         keras.layers.RandomZoom(0.1),
     ]
-
-
-def augmenting(task, X, change):
-    """What `prepare` returns where the changing of images is timed, batch by batch.
-
-    `change` takes a batch and its index.
-    """
-
-    @tf.function
-    def run(images):
-        total = tf.constant(0.0)
-        for i in tf.range(task.n // task.batch_size):
-            batch = images[i * task.batch_size : (i + 1) * task.batch_size]
-            total += change(batch, i)[0, 0, 0, 0]
-        return total
-
-    images = tf.constant(X, tf.float32)
-    return lambda: run(images).numpy(), lambda: None
 
 
 def compiled(shape, n_classes, task):

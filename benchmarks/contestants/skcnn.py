@@ -4,8 +4,7 @@ from sklearn.model_selection import GridSearchCV
 from skcnn import CNNClassifier
 from skcnn._augment import check_augment, random_affine
 
-from . import fitting, folds, predicting, searching, versions_of
-from .keras import augmenting
+from . import augmenting, fitting, folds, predicting, searching, versions_of
 
 # As all contestants' networks are.
 PLAIN = {
