@@ -3,6 +3,10 @@
 import math
 from numbers import Real
 
+import numpy as np
+
+from ._seeding import AUGMENT, reseed, seeded_build, stream
+
 DEFAULTS = {"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}
 AUTO = {"rotation": 0.03, "zoom": 0.2}
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
@@ -56,6 +60,54 @@ def as_fits_use(layer):
         return [told(p) for p in part] if isinstance(part, (list, tuple)) else part
 
     return type(layer), told(layer.get_config())
+
+
+def copy_of_layer(layer, image_shape, seed):
+    """A copy for one fit: the user's layer keeps its state, and fits do not share it.
+
+    Raises
+    ------
+    ValueError
+        If the layer returns images of another shape.
+    """
+    from keras import config
+
+    with seeded_build(stream(seed, AUGMENT), config.dtype_policy()):
+        copy = type(layer).from_config(layer.get_config())
+        images = np.zeros((2, *image_shape), np.float32)
+        changed = copy(images, training=True)
+    if changed.shape != images.shape:
+        raise ValueError(
+            f"Got augment={layer!r}, which makes images of shape "
+            f"{tuple(changed.shape[1:])} of those of shape {image_shape}, but "
+            "expected images of the same shape: prediction, which does not "
+            "augment, has them as they are."
+        )
+    return copy
+
+
+def augmented(images, augment, seed):
+    """Images as a network sees them in training.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+    augment : dict, keras.Layer or None
+        What :func:`check_augment` returns.
+    seed : int
+
+    Returns
+    -------
+    ndarray of the shape of `images` and dtype float32
+    """
+    images = np.asarray(images, np.float32)
+    if augment is None:
+        return images
+    if isinstance(augment, dict):
+        return random_affine(images, (seed, 0), **augment).numpy()
+    layer = copy_of_layer(augment, images.shape[1:], seed)
+    reseed(layer.variables, stream(seed, AUGMENT))
+    return np.asarray(layer(images, training=True))
 
 
 def random_affine(images, seed, *, flip, rotation, zoom):

@@ -1,6 +1,7 @@
 """The scikit-learn classifier: parameters, fit, predict."""
 
 import contextlib
+import copy
 import functools
 import inspect
 import os
@@ -421,6 +422,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.max_time = max_time
         self.random_state = random_state
         self.verbose = verbose
+
+    # Called after each epoch, with the classifier as it is then: for epoch_curve.
+    _after_epoch = None
 
     # Parameters, with those of a user's builder
 
@@ -854,6 +858,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             epoch_context.call_on_fit_task_begin(**task)
 
         def on_epoch_end():
+            if self._after_epoch is not None:
+                fitted = copy.copy(self)
+                vars(fitted).update(learned())
+                self._after_epoch(fitted)
             return epoch_context.call_on_fit_task_end(
                 **task, reconstruction_attributes=learned
             )

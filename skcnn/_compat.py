@@ -1,6 +1,7 @@
-"""Everything that depends on the version of scikit-learn, and when it can go."""
+"""Everything that depends on the version of a library, and when it can go."""
 
 import functools
+import inspect
 
 
 class NoContext:
@@ -40,9 +41,19 @@ def only_shows_progress(estimator):
     return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
 
 
+def box_orientation(vertical):
+    """Arguments of matplotlib's `boxplot`: `vert` until 3.9, which 3.11 warns about."""
+    from matplotlib import axes
+
+    if "orientation" in inspect.signature(axes.Axes.boxplot).parameters:
+        return {"orientation": "vertical" if vertical else "horizontal"}
+    return {"vert": vertical}
+
+
 __all__ = [
     "CallbackSupportMixin",
     "NoContext",
+    "box_orientation",
     "only_shows_progress",
     "with_callbacks",
 ]

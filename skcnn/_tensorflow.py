@@ -1,6 +1,7 @@
 """The one place that imports TensorFlow and Keras: late, and without its chatter."""
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -68,8 +69,10 @@ def import_tensorflow():
     TensorFlow takes as many threads as there are processors, whatever else runs. Where
     the environment variable ``OMP_NUM_THREADS`` is set, by which joblib, Dask and Ray
     tell each of their workers its share, it gets that many, unless it runs already or
-    was told another number. No other setting of TensorFlow, and none of the process,
-    is changed.
+    was told another number. Of a GPU it takes all memory, whatever is asked for: unless
+    it runs already or was told, by itself or by ``TF_FORCE_GPU_ALLOW_GROWTH``, it takes
+    what it needs (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth). No
+    other setting of TensorFlow, and none of the process, is changed.
 
     Returns
     -------
@@ -112,12 +115,24 @@ def _share_processors(threading):
             threading.set_inter_op_parallelism_threads(int(share))
 
 
+def _let_memory_grow(config):
+    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
+        return
+    for gpu in config.list_physical_devices("GPU"):
+        if config.experimental.get_memory_growth(gpu) is None:  # nobody has told
+            # It runs already, or parts of the GPU were given out.
+            with contextlib.suppress(RuntimeError, ValueError):
+                config.experimental.set_memory_growth(gpu, True)
+
+
 def _import():
-    quiet = os.environ.get(_LEVEL) != "0" and "tensorflow" not in sys.modules
+    is_first = "tensorflow" not in sys.modules
+    quiet = is_first and os.environ.get(_LEVEL) != "0"
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
         import tensorflow
 
         _share_processors(tensorflow.config.threading)
+        _let_memory_grow(tensorflow.config)
         if quiet:  # asks the driver; allocates nothing and fixes no setting
             tensorflow.config.list_physical_devices()
         keras_version = tensorflow.keras.__version__
@@ -134,3 +149,7 @@ def _import():
             f"{keras.backend.backend()!r}. Unset the environment variable "
             "KERAS_BACKEND, or set it to 'tensorflow'."
         )
+    if is_first:
+        # Both catch errors at import that are tied to the frames below, which hold the
+        # images that `fit` was called with.
+        gc.collect()

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import _memory, _saving
+from ._augment import copy_of_layer
 from ._params import averages_weights
-from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, seeded_build, stream
+from ._seeding import AUGMENT, LAYERS, SHUFFLE, reseed, stream
 
 # Images go to the device in pieces of this size: small enough that Ctrl-C is heard
 # within seconds and that no second copy of the data is ever held, large enough that
@@ -129,25 +130,8 @@ class Trainer:
         self._layer = None
         self._augment = augment
         if augment is not None and not isinstance(augment, dict):
-            self._layer = layer = self._copy_of_layer(augment, image_shape)
+            self._layer = layer = copy_of_layer(augment, image_shape, seed)
             self._augment = lambda images, seed: layer(images, training=True)
-
-    def _copy_of_layer(self, augment, image_shape):
-        """A copy: the user's layer keeps its state, and fits do not share it."""
-        from keras import config
-
-        with seeded_build(stream(self.seed, AUGMENT), config.dtype_policy()):
-            layer = type(augment).from_config(augment.get_config())
-            images = np.zeros((2, *image_shape), np.float32)
-            changed = layer(images, training=True)
-        if changed.shape != images.shape:
-            raise ValueError(
-                f"Got augment={augment!r}, which makes images of shape "
-                f"{tuple(changed.shape[1:])} of those of shape {image_shape}, but "
-                "expected images of the same shape: prediction, which does not "
-                "augment, has them as they are."
-            )
-        return layer
 
     def _pass(self, train, data, order, seed, steps_each=None, on_chunk=None):
         """One pass over `data`: the logs at its end."""

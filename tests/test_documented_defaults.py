@@ -7,10 +7,19 @@ import ast
 import inspect
 import re
 
+import numpy as np
 import pytest
 
 import skcnn
 import skcnn.datasets
+import skcnn.display
+import skcnn.inspection
+import skcnn.model_selection
+
+MODULES = (
+    skcnn,
+    *(skcnn.datasets, skcnn.display, skcnn.inspection, skcnn.model_selection),
+)
 
 
 def documented_parameters(docstring):
@@ -35,6 +44,8 @@ def default_of(kind):
     found = re.search(r"default=(.+)$", kind)
     if found is None:
         return inspect.Parameter.empty
+    if found[1] == "np.nan":
+        return np.nan
     try:
         return ast.literal_eval(found[1])
     except (ValueError, SyntaxError):
@@ -42,7 +53,7 @@ def default_of(kind):
 
 
 def public_callables():
-    for module in (skcnn, skcnn.datasets):
+    for module in MODULES:
         for name in module.__all__:
             thing = getattr(module, name)
             yield pytest.param(thing, id=f"{module.__name__}.{name}")
@@ -67,7 +78,8 @@ def test_documented_parameters_are_those_of_the_signature(thing):
     assert [name for name, _ in documented] == list(parameters)
     for name, kind in documented:
         assert kind, f"{name} has no type"
-        assert default_of(kind) == parameters[name].default, name
+        default = parameters[name].default
+        assert default_of(kind) is default or default_of(kind) == default, name
 
 
 @pytest.mark.parametrize("thing", list(public_callables()))

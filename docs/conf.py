@@ -1,0 +1,77 @@
+"""How the documentation is built: python -m sphinx -W docs docs/_build/html."""
+
+import os
+import sys
+from pathlib import Path
+
+# Figures are drawn without a screen; examples do not print TensorFlow's start-up.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import skcnn  # noqa: E402
+
+project = "skcnn"
+author = "The skcnn developers"
+copyright = author
+version = release = skcnn.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "readme", "gallery/**/*.ipynb", "gallery/**/*.py"]
+root_doc = "index"
+default_role = "code"
+nitpicky = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skcnn {version}"
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+# What an estimator has by scikit-learn's metadata routing is documented there.
+autodoc_default_options = {
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request"
+}
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "gallery_order.StoryOrder",
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 10_000,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "plot_gallery": True,
+    "capture_repr": (),
+    "backreferences_dir": "gallery/uses",
+    "doc_module": ("skcnn",),
+    "reference_url": {"skcnn": None},
+}
+
+# Links into the documentation of others need the network.
+if os.environ.get("SKCNN_DOCS_LINKS"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "matplotlib": ("https://matplotlib.org/stable/", None),
+        "joblib": ("https://joblib.readthedocs.io/en/stable/", None),
+    }

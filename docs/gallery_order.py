@@ -1,0 +1,28 @@
+"""The gallery tells a story: its order."""
+
+STORY = (
+    "plot_look_at_the_data.py",
+    "plot_underfitting.py",
+    "plot_overfitting.py",
+    "plot_under_and_overfitting.py",
+    "plot_regularization.py",
+    "plot_augmentation.py",
+    "plot_batch_size.py",
+    "plot_cross_validation.py",
+    "plot_grid_search.py",
+    "plot_final_model.py",
+    "plot_random_labels.py",
+    "plot_ensembles.py",
+    "plot_wrong_labels.py",
+    "plot_calibration.py",
+)
+
+
+class StoryOrder:
+    """Sorts the examples; one that has no place in the story is an error."""
+
+    def __init__(self, src_dir):
+        self.src_dir = src_dir
+
+    def __call__(self, filename):
+        return STORY.index(filename)

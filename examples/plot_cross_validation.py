@@ -1,0 +1,85 @@
+"""
+==============================
+Cross-validation: fold by fold
+==============================
+
+One split tells little: with another one the better network may be the worse. Folds tell
+how much of a difference is chance. Here the strength of the L2 penalty is compared, in
+three pictures: by epoch for each fold, by epoch for each candidate, and at the end.
+
+With a folder that has one subfolder of images for each class, the same on your
+photographs, in as much more time as they are larger::
+
+    python examples/plot_cross_validation.py
+    python examples/plot_cross_validation.py FOLDER
+"""
+
+# %%
+import sys
+
+import matplotlib.pyplot as plt
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from skcnn import CNNClassifier
+from skcnn.datasets import load_image_folder, make_scenes
+from skcnn.display import EpochCurveDisplay, SearchDisplay
+
+if len(sys.argv) > 1:
+    scenes = load_image_folder(sys.argv[1], image_size=64)
+else:
+    scenes = make_scenes(400, image_size=32, random_state=0)
+X, y = scenes.images, scenes.target_names[scenes.target]
+
+network = CNNClassifier(filters=(16, 32, 64), epochs=20, random_state=0)
+grid = {"l2": [1e-1, 1e-2, 1e-4]}
+
+# %%
+# Folds are cut by index, stratified and shuffled with a seed, and are the same for all
+# candidates: no image is in two folds, and none of a validation fold was trained on.
+
+cv = StratifiedKFold(5, shuffle=True, random_state=0)
+
+# %%
+# Each fold, by epoch
+# -------------------
+# One fit for each fold and candidate, scored after every epoch. Where the lines of the
+# folds lie apart, so may the test images from all of them: this is the uncertainty of
+# what follows.
+
+display = EpochCurveDisplay.from_estimator(
+    network, X, y, param_grid=grid, cv=cv, kind="folds"
+)
+
+# %%
+# Each candidate, by epoch
+# ------------------------
+# The same fits: their mean over the folds, with one standard deviation to both sides.
+# Where the bands lie over each other, more epochs, or more images, would have to
+# decide.
+
+display.plot(kind="candidates")
+
+# %%
+# At the end
+# ----------
+# What any of scikit-learn's searches has found, as boxes over the folds, for as many
+# scores as it was given.
+
+search = GridSearchCV(
+    network,
+    grid | {"dropout": [0.0, 0.3]},
+    cv=cv,
+    scoring=["accuracy", "neg_log_loss"],
+    refit="neg_log_loss",
+)
+search.fit(X, y)
+SearchDisplay.from_search(search)
+
+# %%
+# By one parameter, over all values of the others, and by two.
+
+SearchDisplay.from_search(search, by="l2")
+SearchDisplay.from_search(search, by=("l2", "dropout"))
+print(search.best_params_)
+
+plt.show()

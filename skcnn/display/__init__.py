@@ -1,0 +1,19 @@
+"""What people look at: images, curves, scores, predictions, as scikit-learn draws."""
+
+from ._attribution import AttributionDisplay
+from ._confusion_gallery import ConfusionGalleryDisplay
+from ._epoch_curve import EpochCurveDisplay
+from ._history import HistoryDisplay
+from ._image_grid import ImageGridDisplay
+from ._prediction_grid import PredictionGridDisplay
+from ._search import SearchDisplay
+
+__all__ = [
+    "AttributionDisplay",
+    "ConfusionGalleryDisplay",
+    "EpochCurveDisplay",
+    "HistoryDisplay",
+    "ImageGridDisplay",
+    "PredictionGridDisplay",
+    "SearchDisplay",
+]
