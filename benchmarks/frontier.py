@@ -11,11 +11,15 @@ all of them.
 import argparse
 import time
 
-import keras
 import numpy as np
 
 from skcnn import CNNClassifier, optimized_cnn, underfitting_cnn
+from skcnn._tensorflow import import_tensorflow
 from skcnn.datasets import load_image_folder
+
+import_tensorflow()  # before Keras does it, without the lines of its start-up
+
+import keras  # noqa: E402
 
 # Name, image size, network. Colours by Okabe and Ito (2008), for all eyes.
 NETWORKS = [
