@@ -1,7 +1,7 @@
 """
-==================================
+===================================
 More images than there are: augment
-==================================
+===================================
 
 A scene that is mirrored, turned a little or seen from nearer is the same scene. Changed
 anew in each epoch, no image can be learned by heart. It costs a few percent of time,

@@ -27,7 +27,7 @@ from skcnn.display import HistoryDisplay
 if len(sys.argv) > 1:
     scenes = load_image_folder(sys.argv[1], image_size=64)
 else:
-    scenes = make_scenes(500, image_size=32, random_state=0)
+    scenes = make_scenes(800, image_size=48, random_state=0)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0

@@ -1,5 +1,6 @@
 """Every snippet of the documentation runs, page by page, from top to bottom."""
 
+import os
 import re
 from pathlib import Path
 
@@ -42,11 +43,15 @@ def folder(tmp_path_factory):
             Image.fromarray(image).save(of_class / f"{i}.png")
         street = root / "scenes" / part / "street"
         street.mkdir()
-        Image.fromarray(image).save(street / "0.png")
+        for i, image in enumerate(scenes.images[:12]):
+            Image.fromarray(image).save(street / f"{i}.png")
     return root
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("SKCNN_TEST_DOCS"), reason="minutes; set SKCNN_TEST_DOCS=1"
+)
+@pytest.mark.filterwarnings("default")  # what users do and see
 @pytest.mark.parametrize(
     "page", WITH_SNIPPETS, ids=[str(p.relative_to(ROOT)) for p in WITH_SNIPPETS]
 )

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -190,7 +191,7 @@ def other_builder(meta, units=6):
         {"y": lambda y: np.array(list("abcd"))[y]},
         {"sample_weight": lambda y: replaced(np.ones(len(y)), 3, 2.0)},
     ],
-    ids=str,
+    ids=lambda changed: re.sub(r" at 0x\w+", "", str(changed)),
 )
 def test_another_fit_is_trained(few, tiny_cnn, tmp_path, trained, changed):
     network = tiny_cnn(epochs=1, memory=tmp_path)
