@@ -130,7 +130,11 @@ def test_python_minimum_is_the_same_everywhere(pyproject):
 @pytest.mark.parametrize(
     ("name", "start", "end"),
     [
-        ("test", 'python -m pip install ".[test]" && ', "python -P -m pytest"),
+        (
+            "test",
+            'python -m pip install ".[test]" && ',
+            "python -P -m pytest -n 2 --dist loadfile",
+        ),
         ("run", "python -m pip install . && ", "python examples/plot_grid_search.py"),
     ],
 )
