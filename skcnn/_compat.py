@@ -3,6 +3,8 @@
 import functools
 import inspect
 
+from sklearn.utils.fixes import parse_version
+
 
 class NoContext:
     """A callback context that has no callbacks to call."""
@@ -41,6 +43,16 @@ def only_shows_progress(estimator):
     return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
 
 
+def steps_are_functions():
+    """Whether a function that is not inlined costs no lines on standard error.
+
+    TensorFlow 2.18 prints an "Error in PredictCost()" for each softmax in one.
+    """
+    import tensorflow as tf
+
+    return parse_version(tf.__version__) >= parse_version("2.19")
+
+
 def box_orientation(vertical):
     """Arguments of matplotlib's `boxplot`: `vert` until 3.9, which 3.11 warns about."""
     from matplotlib import axes
@@ -55,5 +67,6 @@ __all__ = [
     "NoContext",
     "box_orientation",
     "only_shows_progress",
+    "steps_are_functions",
     "with_callbacks",
 ]

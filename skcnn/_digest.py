@@ -118,9 +118,10 @@ def _tell_object(thing, tell, seen):
         function = getattr(thing, "__func__", None)
         about = thing.__name__, function, getattr(thing, "__self__", None)
         _tell(("method", *about), tell, seen)
-    elif isinstance(thing, (type, types.FunctionType, np.ufunc)) and _is_installed(
-        thing
-    ):
+    elif isinstance(thing, np.ufunc) and getattr(np, thing.__name__, None) is thing:
+        tell(f"numpy.{thing.__name__}".encode())  # before NumPy 2 it has no module
+        tell(_version("numpy"))
+    elif isinstance(thing, (type, types.FunctionType)) and _is_installed(thing):
         tell(f"{thing.__module__}.{thing.__qualname__}".encode())
         tell(_version(thing.__module__))
     elif isinstance(thing, types.FunctionType):

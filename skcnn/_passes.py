@@ -5,6 +5,7 @@ import json
 import tensorflow as tf
 
 from ._augment import random_affine
+from ._compat import steps_are_functions
 from ._graphs import shared, traced
 from ._structure import compiled_with
 from ._twin import numbers_of, set_numbers
@@ -19,9 +20,10 @@ def _over_batches(step, augment):
     # A function of its own, called for each batch: where its operations are among those
     # of the loop, TensorFlow finds kernels of oneDNN for some of them or for none, as
     # the order happens to be in which it walks the circle, another one in each process.
-    step = tf.function(
-        step, autograph=False, experimental_attributes={"_noinline": True}
-    )
+    if steps_are_functions():
+        step = tf.function(
+            step, autograph=False, experimental_attributes={"_noinline": True}
+        )
 
     def run(x, y, weight, totals, batch_size, seed, first_index):
         n = tf.shape(x)[0]

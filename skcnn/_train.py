@@ -393,6 +393,8 @@ def _go_on(model, best, start, history, epochs):
     _saving.assign(model, start.values)
     history.update(start.history)
     if best is not None:
+        if best.monitor_op is None:  # set at the first epoch, where Keras 3.5 forgets
+            best._set_monitor_op()  # what was best
         vars(best).update(start.stopping, best_weights=start.best or None)
     return start.n_epochs, start.n_epochs if start.stopped else epochs
 
