@@ -46,7 +46,8 @@ def only_shows_progress(estimator):
 def steps_are_functions():
     """Whether a function that is not inlined costs no lines on standard error.
 
-    TensorFlow 2.18 prints an "Error in PredictCost()" for each softmax in one.
+    TensorFlow 2.18 prints an "Error in PredictCost()" for each softmax in one; this can
+    go when 2.19 is the oldest supported.
     """
     import tensorflow as tf
 

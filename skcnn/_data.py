@@ -7,10 +7,13 @@ from numbers import Real
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
+
+from . import _params
 
 
 def as_images(images):
@@ -91,6 +94,24 @@ def _image_shape_of(X, requested):
     return shape
 
 
+def last_step(estimator):
+    """The classifier in a pipeline or in a fitted search, or what was passed."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def images_of(X, image_shape=None, estimator=None):
+    """X as images (n, height, width, channels), by the estimator's shape if it has."""
+    X = np.asarray(as_images(X))
+    if X.ndim == 2 and image_shape is None:
+        network = last_step(estimator)
+        image_shape = getattr(network, "image_shape_", None) or getattr(
+            network, "image_shape", None
+        )
+    shape = image_shape_of(X, _params.check_image_shape(image_shape))
+    return X.reshape(len(X), *shape)
+
+
 def check_labels(y, X, estimator_name):
     """`y` as an array of one label for each image."""
     if y is None:
@@ -131,6 +152,14 @@ def encode_labels(y, classes):
             "call of partial_fit, or fit afresh with warm_start=False."
         )
     return codes
+
+
+def find_labels(labels, classes):
+    """Numbers of labels among `classes`, in whatever order, or None; unknown ones."""
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):  # of another type even, which NumPy 1 does not compare
+        return None, unknown
+    return (labels[:, None] == classes).argmax(axis=1), unknown
 
 
 def check_weights(sample_weight, class_weight, X, y, classes):

@@ -144,6 +144,10 @@ def test_occlusion_of_any_classifier_on_rows(digits):
     assert (found.max(axis=(1, 2)) > 0).all()
     with pytest.raises(ValueError, match="flattened images"):
         occlusion(pipeline, digits.rows[:2])
+    display = AttributionDisplay.from_estimator(
+        pipeline, digits.rows[:2], method="occlusion", image_shape=(8, 8)
+    )
+    assert_array_equal(display.attributions["occlusion"], found)
 
 
 def test_targets(network):

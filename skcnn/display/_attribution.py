@@ -1,13 +1,14 @@
 """Where a network looks, laid over the images."""
 
+import functools
+
 import numpy as np
 
+from .._data import images_of
 from ..inspection import grad_cam, occlusion
 from ..inspection._targets import target_codes
 from ._drawing import as_pictures, make_axes, show_image
-from ._inputs import images_of, names_of
-
-_METHODS = {"grad_cam": grad_cam, "occlusion": occlusion}
+from ._inputs import names_of
 
 
 class AttributionDisplay:
@@ -161,9 +162,13 @@ class AttributionDisplay:
         ValueError
             For an unknown `method`.
         """
+        known = {
+            "grad_cam": grad_cam,
+            "occlusion": functools.partial(occlusion, image_shape=image_shape),
+        }
         methods = (method,) if isinstance(method, str) else tuple(method)
         for name in methods:
-            if name not in _METHODS:
+            if name not in known:
                 raise ValueError(
                     f"Got method with {name!r}, but expected 'grad_cam' or 'occlusion'."
                 )
@@ -171,7 +176,7 @@ class AttributionDisplay:
         names = names_of(estimator.classes_, display_labels)
         codes = target_codes(target, proba, estimator.classes_)
         attributions = {
-            name: _METHODS[name](estimator, X, target=estimator.classes_[codes])
+            name: known[name](estimator, X, target=estimator.classes_[codes])
             for name in methods
         }
         titles = [

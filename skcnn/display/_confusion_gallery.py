@@ -4,8 +4,9 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length
 
+from .._data import images_of
 from ._drawing import VERMILION, as_pictures, make_axes, show_image
-from ._inputs import check_predictions, images_of
+from ._inputs import check_predictions
 
 
 class ConfusionGalleryDisplay:

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._data import last_step
 from ._drawing import BLACK, BLUE, VERMILION, make_axes
-from ._inputs import last_step
 
 _NAMES = {"loss": "Loss", "accuracy": "Accuracy"}
 

@@ -4,9 +4,10 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
 from .. import _augment, _params
+from .._data import images_of, last_step
 from .._tensorflow import import_tensorflow
 from ._drawing import as_pictures, make_axes, show_image
-from ._inputs import images_of, last_step, names_of
+from ._inputs import names_of
 
 
 class ImageGridDisplay:

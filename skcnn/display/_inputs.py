@@ -1,28 +1,9 @@
-"""Images, labels and probabilities as displays take them."""
+"""Labels, probabilities and names of classes as displays take them."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 
-from .. import _data, _params
-
-
-def last_step(estimator):
-    """The classifier in a pipeline or in a fitted search, or what was passed."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-
-def images_of(X, image_shape=None, estimator=None):
-    """X as images (n, height, width, channels), by the estimator's shape if it has."""
-    X = np.asarray(_data.as_images(X))
-    if X.ndim == 2 and image_shape is None:
-        network = last_step(estimator)
-        image_shape = getattr(network, "image_shape_", None) or getattr(
-            network, "image_shape", None
-        )
-    shape = _data.image_shape_of(X, _params.check_image_shape(image_shape))
-    return X.reshape(len(X), *shape)
+from .._data import find_labels
 
 
 def names_of(classes, display_labels):
@@ -55,11 +36,10 @@ def check_predictions(y_true, y_proba, classes, display_labels):
             "Pass what predict_proba returns, and the estimator's classes_ as classes."
         )
     check_consistent_length(y_true, proba)
-    unknown = np.setdiff1d(y_true, classes)
+    codes, unknown = find_labels(y_true, classes)
     if len(unknown):
         raise ValueError(
             f"y_true has labels {unknown.tolist()} that are not among the classes "
             f"{classes.tolist()}."
         )
-    codes = (y_true[:, None] == classes).argmax(axis=1)
     return codes, proba, names_of(classes, display_labels)

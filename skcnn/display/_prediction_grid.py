@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
+from .._data import images_of
 from ._drawing import BLUE, VERMILION, as_pictures, make_axes, show_image
-from ._inputs import check_predictions, images_of
+from ._inputs import check_predictions
 
 _WHICH = ("first", "random", "confident_errors", "least_certain")
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _data, _params
+from .. import _data
 from ._targets import target_codes
 
 
@@ -71,11 +71,8 @@ def occlusion(
     """
     check_is_fitted(estimator)
     X = np.asarray(_data.as_images(X))
-    if image_shape is None and X.ndim == 2:
-        image_shape = getattr(estimator, "image_shape_", None)
-    shape = _data.image_shape_of(X, _params.check_image_shape(image_shape))
-    height, width, _ = shape
-    images = X.reshape(len(X), *shape)
+    images = _data.images_of(X, image_shape, estimator)
+    height, width = images.shape[1:3]
     patch = _checked("patch_size", patch_size, max(1, min(height, width) // 6))
     step = _checked("strides", strides, max(1, patch // 2))
     if patch > min(height, width):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._data import find_labels
+
 
 def target_codes(target, proba, classes):
     """Numbers of the classes: the predicted ones, or those of labels.
@@ -25,10 +27,10 @@ def target_codes(target, proba, classes):
             f"each of the {len(proba)} images."
         )
     labels = np.broadcast_to(labels, len(proba))
-    unknown = np.setdiff1d(labels, classes)
+    codes, unknown = find_labels(labels, classes)
     if len(unknown):
         raise ValueError(
             f"Got target with {unknown.tolist()}, but the classes are "
             f"{np.asarray(classes).tolist()}."
         )
-    return (labels[:, None] == classes).argmax(axis=1)
+    return codes
