@@ -32,6 +32,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skcnn import optimized_cnn
 from skcnn.datasets import load_digits, load_image_folder
+from skcnn.display import SearchDisplay
 
 parser = argparse.ArgumentParser(description="Tune a CNN with GridSearchCV.")
 parser.add_argument("folder", nargs="?", help="one subfolder of images per class")
@@ -93,38 +94,14 @@ for i in results["mean_test_score"].argsort()[::-1]:
 print(f"\nbest parameters: {search.best_params_}")
 
 # %%
-# The score of each fold, and their mean: a difference between two candidates that is
-# smaller than the spread of their folds is no difference.
+# The score of each fold, and boxes over them: a difference between two candidates that
+# is smaller than the spread of their folds is no difference.
 
 folder = Path(args.output)
 folder.mkdir(parents=True, exist_ok=True)
-order = results["mean_test_score"].argsort()
-labels = [
-    ", ".join(f"{k} {v:g}" for k, v in results["params"][i].items()) for i in order
-]
-fig, ax = plt.subplots(figsize=(8, 0.4 * len(order) + 1.2), layout="constrained")
-for k in range(args.cv):
-    ax.plot(
-        results[f"split{k}_test_score"][order],
-        labels,
-        "o",
-        color="#0072B2",
-        alpha=0.6,
-        label="one fold" if k == 0 else None,
-    )
-ax.plot(
-    results["mean_test_score"][order],
-    labels,
-    "|",
-    color="#D55E00",
-    markersize=18,
-    markeredgewidth=2.5,
-    label="mean",
-)
-ax.set(xlabel="Accuracy", title=f"Candidates in {args.cv} folds")
-ax.grid(alpha=0.3)
-ax.legend()
-fig.savefig(folder / "grid_search_candidates.png", dpi=150)
+candidates = SearchDisplay.from_search(search)
+candidates.axes_[0, 0].set_title(f"Candidates in {args.cv} folds")
+candidates.figure_.savefig(folder / "grid_search_candidates.png", dpi=150)
 
 # %%
 # The verdict

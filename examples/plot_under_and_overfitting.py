@@ -30,6 +30,7 @@ from sklearn.model_selection import train_test_split
 
 from skcnn import optimized_cnn, overfitting_cnn, underfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
+from skcnn.display import HistoryDisplay
 
 parser = argparse.ArgumentParser(description="Underfitting, overfitting, neither.")
 parser.add_argument("folder", nargs="?", help="one subfolder of images per class")
@@ -99,22 +100,13 @@ for name, network in networks.items():
 fig, axes = plt.subplots(
     2, 3, figsize=(10, 5.5), sharex="col", sharey="row", layout="constrained"
 )
-for (name, network), (above, below) in zip(networks.items(), axes.T, strict=True):
-    history = network.history_
-    epochs = range(1, network.n_epochs_ + 1)
-    for ax, quantity in ((above, "accuracy"), (below, "loss")):
-        ax.plot(epochs, history[quantity], label="training", color="#0072B2")
-        ax.plot(
-            epochs, history[f"val_{quantity}"], "--", label="held out", color="#D55E00"
-        )
-        ax.grid(alpha=0.3)
-    above.set_title(name)
-    below.set_xlabel("Epoch")
-axes[0, 0].set_ylabel("Accuracy")
-axes[1, 0].set_ylabel("Loss")
+for (name, network), column in zip(networks.items(), axes.T, strict=True):
+    HistoryDisplay.from_estimator(network, ax=column)
+    column[0].set_title(name)
+for ax in axes.flat:
+    ax.label_outer()
 # The loss of the overfitting network on held-out images runs away.
-axes[1, 0].set_ylim(0, 3)
-axes[0, 0].legend()
+axes[0, 0].set_ylim(0, 3)
 folder = Path(args.output)
 folder.mkdir(parents=True, exist_ok=True)
 fig.savefig(folder / "under_and_overfitting.png", dpi=150)
