@@ -28,10 +28,10 @@ from skcnn.datasets import load_image_folder, make_scenes
 if len(sys.argv) > 1:
     scenes = load_image_folder(sys.argv[1], image_size=64)
 else:
-    scenes = make_scenes(1000, image_size=32, random_state=0)
+    scenes = make_scenes(1500, image_size=32, random_state=0)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
-    X, y, test_size=0.5, stratify=y, random_state=0
+    X, y, test_size=0.6, stratify=y, random_state=0
 )
 
 # %%
@@ -75,5 +75,10 @@ ax.set(
     ylabel="Share of right predictions",
 )
 ax.grid(alpha=0.3)
+
+# %%
+# The network that overfits is right far less often than it says. Calibrated, it is
+# about as certain as it is right, and its loss is a good deal lower. The default
+# errs to the other side: it is right a little more often than it says.
 
 plt.show()

@@ -16,6 +16,8 @@ photographs::
 
 # %%
 import sys
+import tempfile
+from pathlib import Path
 
 import joblib
 import matplotlib.pyplot as plt
@@ -83,8 +85,11 @@ AttributionDisplay.from_estimator(network, X_test[:3])
 # -------
 # It is saved and loaded like any estimator of scikit-learn, in a pipeline too.
 
-joblib.dump(network, "final_model.joblib")
-loaded = joblib.load("final_model.joblib")
+with tempfile.TemporaryDirectory() as folder:
+    file = Path(folder) / "network.joblib"
+    joblib.dump(network, file)
+    loaded = joblib.load(file)
+    print(f"{file.stat().st_size / 1e6:.1f} MB")
 print((loaded.predict_proba(X_test) == network.predict_proba(X_test)).all())
 
 plt.show()

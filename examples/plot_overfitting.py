@@ -65,7 +65,9 @@ PredictionGridDisplay.from_estimator(network, X_test, y_test, which="confident_e
 
 # %%
 # To stop where the loss on held-out images is lowest is the simplest remedy, and the
-# first to try; it does not make the network better, but keeps it from getting worse.
+# first to try. It keeps probabilities from getting worse, which the loss tells. It does
+# not make a better network: right and wrong are no better told apart, and accuracy may
+# be lower, as some is still learned while certainty runs away.
 
 stopped = clone(network).set_params(early_stopping=True, patience=5)
 stopped.fit(X_train, y_train)

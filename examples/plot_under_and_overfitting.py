@@ -8,7 +8,7 @@ learns its training images by heart, and one of the same size that dropout, an L
 penalty and augmentation hold back. What tells them apart is the distance between the
 curves: loss and accuracy on the images they are trained on, and on images held out.
 
-Without an argument the script draws its own scenes and takes some minutes; with a
+Without an argument the script draws its own scenes and takes a minute or two; with a
 folder that has one subfolder of images for each class it does the same with your
 photographs, which takes as long as they are many::
 
@@ -42,7 +42,7 @@ parser.add_argument("--output", default=".", help="where the figure goes; defaul
 args = parser.parse_args()
 
 if args.folder is None:
-    data = make_scenes(1000, image_size=48, random_state=0)
+    data = make_scenes(1000, image_size=32, random_state=0)
     args.epochs = args.epochs or 40
 else:
     data = load_image_folder(

@@ -4,8 +4,8 @@ A network too small
 ===================
 
 Two convolutions of six filters, and no more: the network that the story begins with. It
-learns something, and then nothing more, on the images it is trained on as on others.
-That is underfitting, and more training does not help.
+learns little, of the images it is trained on as of others. That is underfitting, and
+more images do not help.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs::
@@ -27,7 +27,7 @@ from skcnn.display import HistoryDisplay
 if len(sys.argv) > 1:
     scenes = load_image_folder(sys.argv[1], image_size=64)
 else:
-    scenes = make_scenes(800, image_size=48, random_state=0)
+    scenes = make_scenes(2000, image_size=32, random_state=0)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0
@@ -42,9 +42,9 @@ network.fit(X_train, y_train)
 network.model_.summary()
 
 # %%
-# Both curves are flat after some epochs, and they are close to each other. There is no
-# gap to close: what is missing is not data, nor regularization, but means. Loss falls
-# slowly still, and accuracy stays where it is.
+# The curves lie on each other, and accuracy is low in both. There is no gap to close:
+# what is missing is not data, nor regularization, but means. More epochs gain little,
+# as the slope tells.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")

@@ -68,7 +68,8 @@ if truth is not None:
 
 # %%
 # `cleanlab <https://docs.cleanlab.ai>`_ goes further from the same probabilities, with
-# thresholds for each class (``python -m pip install cleanlab``).
+# thresholds for each class, and says how many there are (extra ``cleanlab``: ``python
+# -m pip install ".[cleanlab]"``).
 
 try:
     from cleanlab.filter import find_label_issues

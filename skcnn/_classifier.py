@@ -970,16 +970,18 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), dtype float32
+        ndarray of shape (n_samples, n_classes), dtype float64
             In the order of `classes_`, also for two classes. Rows sum to 1.
         """
         check_is_fitted(self)
         import_tensorflow()
         X = self._check_images(X, reset=False)
-        outputs = self._predictor(_train.Images(X, self.image_shape_))
-        if outputs.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
-            return np.hstack([1 - outputs, outputs])
-        return outputs
+        proba = self._predictor(_train.Images(X, self.image_shape_)).astype(np.float64)
+        if proba.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
+            return np.hstack([1 - proba, proba])
+        # A softmax in float32 sums to 1 within 1e-7. Ensembles add it up in float64,
+        # and metrics warn of sums that are not 1 in that.
+        return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X):
         """The most probable class of each image.

@@ -115,8 +115,8 @@ def probabilities(few, fitted_tiny):
 def test_learns_images(few, fitted_tiny, probabilities):
     assert fitted_tiny.score(few.images, few.target) > 0.9
     assert probabilities.shape == (160, 4)
-    assert probabilities.dtype == np.float32
-    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert probabilities.dtype == np.float64
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
     assert fitted_tiny.image_shape_ == (8, 8, 1)
     assert fitted_tiny.n_features_in_ == 64
     assert_array_equal(fitted_tiny.classes_, [0, 1, 2, 3])

@@ -147,8 +147,8 @@ def classifier():
 def assert_learned(estimator, X, y, n_classes):
     proba = estimator.predict_proba(X)
     assert proba.shape == (len(X), n_classes)
-    assert proba.dtype == np.float32
-    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    assert proba.dtype == np.float64
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-14)
     assert estimator.score(X, y) > 0.8
     twin = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(twin.predict_proba(X), proba)

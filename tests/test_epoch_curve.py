@@ -202,6 +202,15 @@ def test_mean_of_each_candidate_with_a_band(curve):
     assert len({line.get_marker() for line in display.lines_}) == 2
 
 
+def test_the_axis_of_a_loss_is_cut_above_a_start_that_towers():
+    scores = -np.r_[30.0, np.linspace(2, 1, 19)]
+    scores = {"neg_log_loss": np.tile(scores, (1, 2, 1))}
+    curve = {"epochs": np.arange(1, 21), "params": [{}], "train_scores": scores}
+    for kind in ("candidates", "folds"):
+        display = EpochCurveDisplay(**curve, test_scores=scores).plot(kind=kind)
+        assert 2 < display.axes_[0, 0].get_ylim()[1] < 4
+
+
 def test_with_the_images_trained_on(curve):
     _, found = curve
     display = EpochCurveDisplay(**found).plot(score_type="both")

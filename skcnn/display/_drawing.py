@@ -73,6 +73,27 @@ def make_axes(ax, n, n_columns, size):
     return figure, axes
 
 
+def cut_start(axes, curves):
+    """Cut the axis of a loss above what comes after its start, if that towers above.
+
+    Parameters
+    ----------
+    axes : Axes
+        What the curves were drawn in.
+    curves : list of array-like of shape (n_epochs,)
+        What was drawn. The start is the first tenth of the epochs.
+    """
+    curves = [np.asarray(curve, float) for curve in curves]
+    later = np.concatenate([curve[math.ceil(len(curve) / 10) :] for curve in curves])
+    later = later[np.isfinite(later)]
+    if not len(later):
+        return
+    low, high = later.min(), later.max()
+    room = 0.5 * (high - low)
+    if axes.dataLim.ymax > high + 2 * room > high:
+        axes.set_ylim(low - 0.2 * room, high + room)
+
+
 def as_pictures(images):
     """Images as matplotlib shows them, on one scale for all.
 

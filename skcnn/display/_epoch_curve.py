@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..model_selection import epoch_curve
-from ._drawing import BLACK, make_axes, styles
+from ._drawing import BLACK, cut_start, make_axes, styles
 from ._search import label_and_values, labels_of
 
 
@@ -45,6 +45,11 @@ class EpochCurveDisplay:
     --------
     skcnn.model_selection.epoch_curve : Computes the scores.
     HistoryDisplay : Loss and accuracy of one fit.
+
+    Notes
+    -----
+    Where a loss starts far above all that follows, its axis is cut above what comes
+    after the first tenth of the epochs.
 
     Examples
     --------
@@ -205,7 +210,7 @@ class EpochCurveDisplay:
                     label_trained = f"{name}, in training" if name else "in training"
                     look = {"color": colour, "linestyle": "--", "label": label_trained}
                     self._line(axes, trained_on[i], look, line_kw)
-            self._finish(axes, label)
+            self._finish(axes, label, score)
         if any(names) or score_type == "both":
             self.axes_.flat[0].legend(fontsize="small")
 
@@ -231,7 +236,7 @@ class EpochCurveDisplay:
             look = {"color": BLACK, "linewidth": 2.2, "label": "mean"}
             self._line(axes, held_out[i], look, line_kw)
             axes.set_title(name, size="medium")
-            self._finish(axes, label)
+            self._finish(axes, label, score)
         limits = [axes.get_ylim() for axes in drawn]
         for axes in drawn:
             axes.set_ylim(
@@ -246,12 +251,15 @@ class EpochCurveDisplay:
         self.lines_ += axes.plot(self.epochs, mean, **look)
         return mean
 
-    def _finish(self, axes, label):
+    def _finish(self, axes, label, score):
         from matplotlib.ticker import MaxNLocator
 
         axes.set(xlabel="Epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
+        if score.startswith("neg_"):
+            drawn = [line for line in self.lines_ if line.axes is axes]
+            cut_start(axes, [line.get_ydata() for line in drawn])
 
 
 def _over_folds(function, folds):

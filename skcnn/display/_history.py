@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._data import last_step
-from ._drawing import BLACK, BLUE, VERMILION, make_axes
+from ._drawing import BLACK, BLUE, VERMILION, cut_start, make_axes
 
 _NAMES = {"loss": "Loss", "accuracy": "Accuracy"}
 
@@ -46,6 +46,10 @@ class HistoryDisplay:
     In training, an epoch's values are averages over it, with dropout and augmentation,
     while the network improves; those of held-out images are of its end, without. So the
     curve in training may run below the other, in accuracy, or half an epoch behind.
+
+    Where a loss starts far above all that follows, its axis is cut above what comes
+    after the first tenth of the epochs, and the curves come in from beyond it.
+    ``display.axes_[0, 0].set_ylim(...)`` shows what you prefer.
 
     Examples
     --------
@@ -100,6 +104,7 @@ class HistoryDisplay:
             },
         }
         for quantity, axes in zip(quantities, self.axes_.flat, strict=True):
+            curves = []
             for prefix, look in looks.items():
                 values = self.history.get(prefix + quantity)
                 if values is None:
@@ -109,6 +114,7 @@ class HistoryDisplay:
                 epochs = np.arange(1, len(values) + 1)
                 (line,) = axes.plot(epochs, values, **{**look, **(line_kw or {})})
                 self.lines_[prefix + quantity] = line
+                curves.append(values)
             if self.best_epoch_ is not None:
                 look = {"color": BLACK, "linestyle": ":", "linewidth": 1.2}
                 look["label"] = f"lowest held-out loss: epoch {self.best_epoch_}"
@@ -117,6 +123,8 @@ class HistoryDisplay:
             axes.set(xlabel="Epoch", ylabel=_NAMES.get(quantity, quantity))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
+            if quantity == "loss":
+                cut_start(axes, curves)
         self.axes_.flat[0].legend(fontsize="small")
         return self
 

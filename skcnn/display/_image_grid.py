@@ -52,7 +52,7 @@ class ImageGridDisplay:
     ...     display_labels=scenes.target_names,
     ...     random_state=0,
     ... )
-    >>> display.titles[3:6]
+    >>> display.titles[4:7]
     ['buildings', 'forest', 'forest']
     """
 
@@ -105,7 +105,7 @@ class ImageGridDisplay:
         image_kw=None,
         title_kw=None,
     ):
-        """Draw images at random, of every class as many.
+        """Draw images at random, of every class as many, class beside class.
 
         Parameters
         ----------
@@ -118,7 +118,8 @@ class ImageGridDisplay:
             What :class:`~skcnn.CNNClassifier` has under that name: each image is then
             shown as it is stored, and beside it as training would see it.
         n_images : int, default=None
-            How many images of `X`. None stands for 20, and for 4 with `augment`.
+            How many images of `X`. None stands for five of each class, fewer where 30
+            would not do for all classes; for 20 without `y`; for 4 with `augment`.
         n_versions : int, default=5
             With `augment`, how many times each image is changed.
         image_shape : tuple of int, default=None
@@ -147,17 +148,21 @@ class ImageGridDisplay:
                 "Keras layer."
             )
         changes = augment is not False and augment is not None
-        n_images = n_images or (4 if changes else 20)
         rng = check_random_state(random_state)
+        n_columns = 5
         if y is None:
+            n_images = n_images or (4 if changes else 20)
             rows = rng.permutation(len(images))[:n_images]
             titles = None
         else:
             check_consistent_length(images, y)
             classes, codes = np.unique(np.asarray(y), return_inverse=True)
+            of_each = min(5, max(1, 30 // len(classes)))
+            n_images = n_images or (4 if changes else min(30, of_each * len(classes)))
             rows = _of_every_class(codes, n_images, rng)
+            n_columns = _n_columns(codes[rows])
             titles = names_of(classes, display_labels)[codes[rows]].tolist()
-        images, n_columns = images[rows], 5
+        images = images[rows]
         if changes:
             seed = int(rng.randint(np.iinfo(np.int32).max))
             images = _with_versions(images, augment, n_versions, seed)
@@ -203,6 +208,15 @@ def _of_every_class(codes, n, rng):
         before[of_it] = np.arange(len(of_it))
     rows = order[np.argsort(before[order], kind="stable")][:n]
     return rows[np.argsort(codes[rows], kind="stable")]
+
+
+def _n_columns(codes):
+    """As many columns as no class is broken in: whole classes to a row."""
+    counts = np.unique(np.unique(codes, return_counts=True)[1])
+    of_each = counts[0]
+    if len(counts) > 1 or of_each > 8:
+        return 5
+    return of_each * max(1, 6 // of_each)
 
 
 def _with_versions(images, augment, n_versions, seed):

@@ -35,6 +35,19 @@ def test_curves_and_the_best_epoch():
     assert display.lines_["val_loss"].get_linestyle() == "--"
 
 
+def test_the_axis_of_a_loss_is_cut_above_a_start_that_towers():
+    loss = [25.0, 2.0, *np.linspace(1.5, 0.0, 8)]
+    held_out = [14.0, 2.0, 1.5, *np.linspace(1.5, 2.5, 7)]
+    display = HistoryDisplay({"loss": loss, "val_loss": held_out}).plot()
+    low, high = display.axes_[0, 0].get_ylim()
+    assert low < 0
+    assert 2.5 < high < 5
+    # A start that is no outlier stays, and so does an outlier later on.
+    for curve in ([5.0, *np.linspace(4, 1, 9)], [2.0] * 5 + [40.0] + [1.0] * 4):
+        display = HistoryDisplay({"loss": curve}).plot()
+        assert display.axes_[0, 0].get_ylim()[1] > max(curve)
+
+
 def test_without_held_out_images():
     display = HistoryDisplay({"loss": [2.0, 1.0], "accuracy": [0.5, 0.6]}).plot()
     assert display.best_epoch_ is None

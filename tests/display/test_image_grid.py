@@ -32,13 +32,39 @@ def test_of_every_class_as_many(scenes):
         n_images=10,
         random_state=0,
     )
-    assert titles(display) == np.repeat(scenes.target_names, 2).tolist()
-    for picture, name in zip(shown(display), titles(display), strict=True):
+    assert titles(display)[:10] == np.repeat(scenes.target_names, 2).tolist()
+    for picture, name in zip(shown(display), display.titles, strict=True):
         (row,) = np.flatnonzero(
             (scenes.images / np.float32(255) == picture).all((1, 2, 3))
         )
         assert scenes.target_names[scenes.target[row]] == name
     assert len({picture.tobytes() for picture in shown(display)}) == 10
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "n_images", "shape"),
+    [
+        (2, None, (2, 5)),
+        (5, None, (5, 5)),
+        (10, None, (5, 6)),
+        (40, None, (5, 6)),
+        (5, 10, (2, 6)),
+        (5, 40, (5, 8)),
+        (5, 12, (3, 5)),  # of some classes one more than of others
+    ],
+)
+def test_no_class_is_broken_across_rows(n_classes, n_images, shape):
+    y = np.repeat(np.arange(n_classes), 9)
+    display = ImageGridDisplay.from_data(
+        np.zeros((len(y), 2, 2, 3), np.uint8), y, n_images=n_images, random_state=0
+    )
+    assert display.axes_.shape == shape
+    if n_images != 12:
+        places = np.indices(shape)[0].ravel()[: len(display.titles)]
+        rows_of = {}
+        for title, row in zip(display.titles, places, strict=True):
+            rows_of.setdefault(title, set()).add(row)
+        assert max(map(len, rows_of.values())) == 1
 
 
 def test_more_classes_than_images(scenes):
