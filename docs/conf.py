@@ -38,7 +38,14 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
+    "header_links_before_dropdown": 6,
 }
+toc_object_entries_show_parents = "hide"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+# Pages of one level have nothing to list at their left.
+_FLAT = ("getting_started", "coming_from", "faq", "changelog", "contributing")
+html_sidebars = {page: [] for page in _FLAT}
 
 autosummary_generate = True
 numpydoc_show_class_members = False
