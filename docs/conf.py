@@ -70,7 +70,6 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "backreferences_dir": "gallery/uses",
     "doc_module": ("skcnn",),
-    "reference_url": {"skcnn": None},
 }
 
 # Links into the documentation of others need the network.

@@ -182,7 +182,8 @@ class SearchDisplay:
         best = np.argsort(-means, kind="stable")[:n_candidates]
         names = labels_of(self.params)
         height = 0.32 * len(best) + 1.1
-        width = 3.6 + 0.035 * max(len(names[i]) for i in best)
+        # Names are at the left of the first only.
+        width = 3.2 + 0.085 * max(len(names[i]) for i in best) / len(self.scores)
         for axes, label, values in self._panels(ax, (width, height)):
             self._draw_boxes(
                 axes, [values[i] for i in best], box_kw, point_kw, vertical=False
