@@ -4,8 +4,8 @@ More images than there are: augment
 ===================================
 
 A scene that is mirrored, turned a little or seen from nearer is the same scene. Changed
-anew in each epoch, no image can be learned by heart. It costs a few percent of time,
-and nothing is stored.
+anew in each epoch, images are harder to learn by heart. It costs little time, and
+nothing is stored.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs, in as much more time as they are larger::
@@ -34,8 +34,8 @@ network = overfitting_cnn(
 )
 
 # %%
-# ``augment=True`` mirrors, turns by up to a tenth of a full turn, and zooms by up to a
-# tenth. What comes from beyond the border is reflected.
+# ``augment=True`` mirrors, turns by up to a tenth of a full turn (36 degrees), and
+# zooms by up to a tenth. What comes from beyond the border is reflected.
 
 network.set_params(augment=True)
 ImageGridDisplay.from_estimator(network, X, y, random_state=0)
@@ -51,7 +51,7 @@ EpochCurveDisplay.from_estimator(
 
 # %%
 # Without it, the network knows its training images by heart after some epochs, and the
-# loss on others rises. With it, the curves stay together for much longer, and there is
-# more to gain from more epochs.
+# loss on others rises. With it, the distance grows much more slowly, and the loss on
+# others stays low for longer.
 
 plt.show()

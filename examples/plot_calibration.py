@@ -77,8 +77,9 @@ ax.set(
 ax.grid(alpha=0.3)
 
 # %%
-# The network that overfits is right far less often than it says. Calibrated, it is
-# about as certain as it is right, and its loss is a good deal lower. The default
-# errs to the other side: it is right a little more often than it says.
+# The network that overfits is right far less often than it says. Calibrated, it errs a
+# little to the other side, and its loss is a good deal lower; accuracy is not what
+# calibration is for. The default needs none: it is right a little more often than it
+# says, and its loss is the lowest.
 
 plt.show()

@@ -4,8 +4,8 @@ Cross-validation: fold by fold
 ==============================
 
 One split tells little: with another one the better network may be the worse. Folds tell
-how much of a difference is chance. Here the strength of the L2 penalty is compared, in
-three pictures: by epoch for each fold, by epoch for each candidate, and at the end.
+how much of a difference is chance. Here the strength of the L2 penalty is compared by
+epoch for each fold, by epoch for each candidate, and at the end.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs, in as much more time as they are larger::
@@ -44,9 +44,8 @@ cv = StratifiedKFold(5, shuffle=True, random_state=0)
 # %%
 # Each fold, by epoch
 # -------------------
-# One fit for each fold and candidate, scored after every epoch. Where the lines of the
-# folds lie apart, so may the test images from all of them: this is the uncertainty of
-# what follows.
+# One fit for each fold and candidate, scored after every epoch. The spread between the
+# folds shows how far a single test score may be off.
 
 display = EpochCurveDisplay.from_estimator(
     network, X, y, param_grid=grid, cv=cv, kind="folds"
@@ -57,8 +56,8 @@ display = EpochCurveDisplay.from_estimator(
 # ------------------------
 # The same fits: their mean over the folds, with one standard deviation to both sides.
 # Where the bands lie over each other, more images would have to decide. Accuracy and
-# loss need not agree: the weakest penalty may be right as often as the next, and be
-# punished for what it is too certain of.
+# loss need not agree: here the weakest penalty is right most often, and yet punished by
+# the loss for errors that it is too certain of.
 
 display.plot(kind="candidates")
 
@@ -66,7 +65,8 @@ display.plot(kind="candidates")
 # At the end
 # ----------
 # What any of scikit-learn's searches has found, as boxes over the folds, for as many
-# scores as it was given.
+# scores as it was given, sorted by the first of them. With two scores, ``refit`` says
+# which one decides.
 
 search = GridSearchCV(
     network,
@@ -79,10 +79,19 @@ search.fit(X, y)
 SearchDisplay.from_search(search)
 
 # %%
-# By one parameter, over all values of the others, and by two.
+# By one parameter, over all values of the others.
 
 SearchDisplay.from_search(search, by="l2")
+
+# %%
+# And by two: the brighter the better, in both.
+
 SearchDisplay.from_search(search, by=("l2", "dropout"))
 print(search.best_params_)
+
+# %%
+# Of two candidates whose boxes lie over each other, none is better for all that can be
+# told: take the one that is cheaper. Where the best value is at the edge of the grid,
+# widen the grid.
 
 plt.show()

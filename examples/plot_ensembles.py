@@ -3,9 +3,9 @@
 Several networks, combined
 ==========================
 
-Networks that differ make different errors, and their mean makes fewer, and is less
-certain of them. Those that overfit have most to gain. A ``CNNClassifier`` goes into
-scikit-learn's ensembles like any classifier.
+Networks that differ make different errors, and their mean is less certain of them. A
+network that overfits, and is too certain, has much to gain. A ``CNNClassifier`` goes
+into scikit-learn's ensembles like any classifier.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs, in as much more time as they are larger::
@@ -73,9 +73,7 @@ for ensemble in ensembles.values():
 
 # %%
 # Judged on images that none has seen, by accuracy, and by the loss, which tells more of
-# probabilities. The networks that vote are judged one by one as well: how good one
-# network is, is chance as well. Bagging pays for its samples: each of its networks
-# sees about two thirds of the images.
+# probabilities. The networks that vote are judged one by one as well.
 
 voting = ensembles["VotingClassifier"]
 judged = {"one network": voting.estimators_}
@@ -97,5 +95,11 @@ for ax, label in zip(axes, ("Accuracy", "Log loss"), strict=True):
     ax.grid(alpha=0.3)
     ax.margins(y=0.2)
 axes[0].invert_yaxis()
+
+# %%
+# All three have a loss far below that of one network. In accuracy, voting is as good
+# as the best of its members, which one cannot know before. Bagging pays for its
+# samples, as each of its networks sees about two thirds of the images. To vote is the
+# simplest way, for as many times the time.
 
 plt.show()

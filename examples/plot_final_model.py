@@ -3,9 +3,9 @@
 The final model, and where it is wrong
 ======================================
 
-Parameters are chosen; the network is trained on all training images, and judged, once,
-on images that nothing was chosen by. Then the work begins that no number does: to look
-at its errors, and at what it looks at.
+Once parameters are chosen, the network is trained on all training images, and judged,
+once, on images that nothing was chosen by. Then the work begins that no number does: to
+look at its errors, and at what it looks at.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs::
@@ -58,15 +58,17 @@ ConfusionMatrixDisplay.from_estimator(
 # %%
 # What is confused
 # ----------------
-# The pairs of classes that are confused most, and the images, the surest first. Some
-# may be labelled wrong, some are of both classes; others show what the network lacks.
+# The pairs of classes that are confused most, with how often in brackets, and of each
+# the six images that the network is surest of, with the probabilities of both. Some may
+# be labelled wrong, some are of both classes; others show what the network lacks.
 
 ConfusionGalleryDisplay.from_estimator(network, X_test, y_test)
 
 # %%
 # How certain it is
 # -----------------
-# The images that it can decide least: where a person should look, too.
+# The images that it can decide least, by the distance between the two most probable
+# classes: where a person should look, too.
 
 PredictionGridDisplay.from_estimator(
     network, X_test, y_test, which="least_certain", n_images=6
@@ -76,7 +78,9 @@ PredictionGridDisplay.from_estimator(
 # Where it looks
 # --------------
 # Grad-CAM weights the maps of the last convolution by what they do for the class;
-# occlusion covers one place after the other, and sees what probability it costs.
+# occlusion covers one place after the other, and sees what probability it costs. Above
+# the image is what the network takes it for; what is bright counts most. A network that
+# looks at the lawn to find a building has learned something else than buildings.
 
 AttributionDisplay.from_estimator(network, X_test[:3])
 

@@ -3,8 +3,8 @@
 Look at the data
 ================
 
-Before any network: what are the images, are there as many of each class, do the labels
-fit, and what would a network see of them in training?
+Before any network: what are the images, do they look like their labels, are there as
+many of each class, and what would a network see of them in training?
 
 Without an argument the script draws its own scenes; with a folder that has one
 subfolder of images for each class it shows your photographs::

@@ -3,8 +3,8 @@
 A network too large
 ===================
 
-What if it is given all the means there are? A hundred times as many parameters learn
-every training image by heart, and less and less of it is true of others. That is
+What if it is given all the means there are? With hundreds of times as many parameters
+it learns every training image by heart, and little of that is true of others. That is
 overfitting: two curves that part.
 
 With a folder that has one subfolder of images for each class, the same on your
@@ -36,7 +36,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# The same data, split in the same way; the network has no regularization of any kind.
+# Images of the same kind, fewer, and split in the same way; the network has no
+# regularization of any kind.
 
 network = overfitting_cnn(
     filters=(16, 32, 64, 128),
@@ -52,6 +53,7 @@ print(f"{network.model_.count_params():,} parameters, {len(X_train)} images")
 # In training, loss goes to zero and accuracy to one. On images held out, loss falls for
 # a few epochs, and then rises: the network grows more and more certain of what is
 # wrong. Accuracy alone would not tell, as it does not count how certain an error was.
+# (Below, the fifth that was held out is among the training images.)
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")

@@ -4,8 +4,8 @@ What random labels find out
 ===========================
 
 If labels are shuffled there is nothing to learn, and an honest score is chance. A score
-above it is a leak: images of the validation part were trained on. Labels that were
-shuffled are the test for a way of validating; here two ways take it.
+above it is a leak: images of the validation part were trained on. So a way of
+validating is tested by running it on shuffled labels; here two of them are.
 
 The images are generated; nothing about them matters::
 

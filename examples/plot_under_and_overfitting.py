@@ -6,7 +6,8 @@ Too small, too large, and large but bridled
 Three networks on the same images: one with too few filters to see much, one that
 learns its training images by heart, and one of the same size that dropout, an L2
 penalty and augmentation hold back. What tells them apart is the distance between the
-curves: loss and accuracy on the images they are trained on, and on images held out.
+curves, and their level: loss and accuracy on the images they are trained on, and on
+images held out.
 
 Without an argument the script draws its own scenes and takes a minute or two; with a
 folder that has one subfolder of images for each class it does the same with your
@@ -95,7 +96,9 @@ for name, network in networks.items():
 # ------------
 # The curves of the first network stay together, and high: it lacks the means. Those of
 # the second part: loss on held-out images rises while that in training goes to zero.
-# The third pays for every epoch with a smaller distance.
+# The third learns more slowly, and both curves improve together. That held-out images
+# may look better than those in training is no error: in training, dropout and
+# augmentation are on.
 
 fig, axes = plt.subplots(
     2, 3, figsize=(10, 5.5), sharex="col", sharey="row", layout="constrained"

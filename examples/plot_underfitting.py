@@ -4,8 +4,7 @@ A network too small
 ===================
 
 Two convolutions of six filters, and no more: the network that the story begins with. It
-learns little, of the images it is trained on as of others. That is underfitting, and
-more images do not help.
+learns little, of the images it is trained on as of others. That is underfitting.
 
 With a folder that has one subfolder of images for each class, the same on your
 photographs::
@@ -42,9 +41,9 @@ network.fit(X_train, y_train)
 network.model_.summary()
 
 # %%
-# The curves lie on each other, and accuracy is low in both. There is no gap to close:
-# what is missing is not data, nor regularization, but means. More epochs gain little,
-# as the slope tells.
+# The curves stay close to each other, and accuracy is low in both. There is no gap to
+# close: what is missing is not data, nor regularization, but means. More epochs gain
+# little by little.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")

@@ -7,9 +7,9 @@ Where a network that has not seen an image is certain that its label is wrong, i
 is. ``cross_val_predict`` has every image judged by a network that was not trained on
 it.
 
-Here a tenth of the labels are replaced at random, so that it is known what there is to
-find. With a folder that has one subfolder of images for each class, the same on your
-photographs as they are labelled::
+Here a tenth of the labels are drawn anew, at random, some as they were, so that it is
+known what there is to find. With a folder that has one subfolder of images for each
+class, the same on your photographs as they are labelled::
 
     python examples/plot_wrong_labels.py
     python examples/plot_wrong_labels.py FOLDER
@@ -44,14 +44,16 @@ proba = cross_val_predict(network, X, y, cv=cv, method="predict_proba")
 own = proba[np.arange(len(X)), scenes.target]  # of the label that it has
 
 # %%
-# The labels that are least believed. The network says what it would say instead.
+# Where the network is surest of another class than the label. Each title gives its
+# answer, and below it the label with the probability that it has.
 
 PredictionGridDisplay.from_predictions(
     X, y, proba, classes=scenes.target_names, which="confident_errors"
 )
 
 # %%
-# Is it right? Here, that can be told.
+# Is it right? Here, that can be told. The curve shows how many of the wrong labels are
+# found (up) for how many false alarms (right), as one goes down the list.
 
 if truth is not None:
     wrong = truth != scenes.target
@@ -68,7 +70,7 @@ if truth is not None:
 
 # %%
 # `cleanlab <https://docs.cleanlab.ai>`_ goes further from the same probabilities, with
-# thresholds for each class, and says how many there are (extra ``cleanlab``: ``python
+# thresholds for each class, and says where to stop (extra ``cleanlab``: ``python
 # -m pip install ".[cleanlab]"``).
 
 try:
@@ -79,7 +81,7 @@ else:
     issues = find_label_issues(
         scenes.target, proba, return_indices_ranked_by="self_confidence"
     )
-    print(f"cleanlab finds {len(issues)} labels that are wrong", end="")
-    print("" if truth is None else f"; {wrong[issues].sum()} of them are")
+    print(f"cleanlab suspects {len(issues)} labels", end="")
+    print("" if truth is None else f"; {wrong[issues].sum()} of them are wrong")
 
 plt.show()

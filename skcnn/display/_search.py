@@ -218,14 +218,18 @@ class SearchDisplay:
             )
         (down, down_codes), (across, across_codes) = map(self._values_of, by)
         size = (0.9 * len(across) + 2.4, 0.6 * len(down) + 1.4)
-        for axes, label, scores in self._panels(ax, size):
+        for name, (axes, label, scores) in zip(
+            self.scores, self._panels(ax, size), strict=True
+        ):
+            # What is better is brighter, of a loss as well.
+            colours = "cividis_r" if name.startswith("neg_") else "cividis"
             means = np.full((len(down), len(across)), np.nan)
             for i, j in np.ndindex(means.shape):
                 of_both = scores[(down_codes == i) & (across_codes == j)]
                 if np.isfinite(of_both).any():
                     means[i, j] = np.nanmean(of_both)
             image = axes.imshow(
-                means, **{"cmap": "cividis", "aspect": "auto", **image_kw}
+                means, **{"cmap": colours, "aspect": "auto", **image_kw}
             )
             for (i, j), mean in np.ndenumerate(means):
                 if np.isfinite(mean):

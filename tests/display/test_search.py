@@ -98,6 +98,11 @@ def test_heat_map_of_two_parameters(search):
     assert labels(axes) == ["gini", "entropy"]
     loss = np.asarray(display.images_[1].get_array())
     assert (loss > 0).all()
+    # In both the best is the brightest.
+    for shown, best in zip(display.images_, (image.max(), loss.min()), strict=True):
+        values = np.asarray(shown.get_array()).ravel()
+        brightness = shown.cmap(shown.norm(values))[:, :3].sum(axis=1)
+        assert values[brightness.argmax()] == best
 
 
 @pytest.mark.parametrize(
