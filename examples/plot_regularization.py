@@ -46,8 +46,12 @@ network = overfitting_cnn(
 # there the network is held back too much. Best is the lowest loss of test images.
 
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
-settings = {"cv": 3, "scoring": "neg_log_loss", "negate_score": True}
-settings["score_name"] = "Log loss"
+settings = {
+    "cv": 3,
+    "scoring": "neg_log_loss",
+    "negate_score": True,
+    "score_name": "Log loss",
+}
 ValidationCurveDisplay.from_estimator(
     network,
     X,

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..model_selection import epoch_curve
 from ._drawing import BLACK, cut_start, make_axes, styles
-from ._search import label_and_values, labels_of
+from ._search import is_loss, label_and_values, labels_of
 
 
 class EpochCurveDisplay:
@@ -257,7 +257,7 @@ class EpochCurveDisplay:
         axes.set(xlabel="Epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        if score.startswith("neg_"):
+        if is_loss(score):
             drawn = [line for line in self.lines_ if line.axes is axes]
             cut_start(axes, [line.get_ydata() for line in drawn])
 

@@ -148,20 +148,19 @@ class ImageGridDisplay:
                 "Keras layer."
             )
         changes = augment is not False and augment is not None
+        n_images = n_images or (4 if changes else None)
         rng = check_random_state(random_state)
-        n_columns = 5
         if y is None:
-            n_images = n_images or (4 if changes else 20)
-            rows = rng.permutation(len(images))[:n_images]
-            titles = None
+            rows = rng.permutation(len(images))[: n_images or 20]
+            titles, n_columns = None, 5
         else:
             check_consistent_length(images, y)
             classes, codes = np.unique(np.asarray(y), return_inverse=True)
             of_each = min(5, max(1, 30 // len(classes)))
-            n_images = n_images or (4 if changes else min(30, of_each * len(classes)))
-            rows = _of_every_class(codes, n_images, rng)
-            n_columns = _n_columns(codes[rows])
+            enough = min(30, of_each * len(classes))
+            rows = _of_every_class(codes, n_images or enough, rng)
             titles = names_of(classes, display_labels)[codes[rows]].tolist()
+            n_columns = _n_columns(codes[rows])
         images = images[rows]
         if changes:
             seed = int(rng.randint(np.iinfo(np.int32).max))

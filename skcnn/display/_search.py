@@ -169,13 +169,13 @@ class SearchDisplay:
         return cls(scores, [params[i] for i in rows]).plot(by=by, **plot_kw)
 
     def _panels(self, ax, size):
-        """Axes, label and values of each score."""
+        """Axes, name, label and values of each score."""
         n = len(self.scores)
         self.figure_, self.axes_ = make_axes(ax, n, n, size)
         for axes, (name, values) in zip(
             self.axes_.flat, self.scores.items(), strict=True
         ):
-            yield axes, *label_and_values(name, values)
+            yield axes, name, *label_and_values(name, values)
 
     def _plot_candidates(self, n_candidates, ax, box_kw, point_kw):
         means = np.nanmean(_or_lowest(next(iter(self.scores.values()))), axis=1)
@@ -184,7 +184,7 @@ class SearchDisplay:
         height = 0.32 * len(best) + 1.1
         # Names are at the left of the first only.
         width = 3.2 + 0.085 * max(len(names[i]) for i in best) / len(self.scores)
-        for axes, label, values in self._panels(ax, (width, height)):
+        for axes, _, label, values in self._panels(ax, (width, height)):
             self._draw_boxes(
                 axes, [values[i] for i in best], box_kw, point_kw, vertical=False
             )
@@ -204,7 +204,7 @@ class SearchDisplay:
     def _plot_parameter(self, by, ax, box_kw, point_kw):
         values, codes = self._values_of(by)
         width = max(3.2, 0.7 * len(values) + 1.2)
-        for axes, label, scores in self._panels(ax, (width, 3.2)):
+        for axes, _, label, scores in self._panels(ax, (width, 3.2)):
             folds = [scores[codes == k].ravel() for k in range(len(values))]
             self._draw_boxes(axes, folds, box_kw, point_kw, vertical=True)
             axes.set_xticks(range(1, len(values) + 1), [_shown(v) for v in values])
@@ -218,11 +218,9 @@ class SearchDisplay:
             )
         (down, down_codes), (across, across_codes) = map(self._values_of, by)
         size = (0.9 * len(across) + 2.4, 0.6 * len(down) + 1.4)
-        for name, (axes, label, scores) in zip(
-            self.scores, self._panels(ax, size), strict=True
-        ):
+        for axes, name, label, scores in self._panels(ax, size):
             # What is better is brighter, of a loss as well.
-            colours = "cividis_r" if name.startswith("neg_") else "cividis"
+            colours = "cividis_r" if is_loss(name) else "cividis"
             means = np.full((len(down), len(across)), np.nan)
             for i, j in np.ndindex(means.shape):
                 of_both = scores[(down_codes == i) & (across_codes == j)]
@@ -279,11 +277,16 @@ class SearchDisplay:
         self.points_.append(points)
 
 
+def is_loss(name):
+    """Whether a score is the negative of what is drawn, of which less is better."""
+    return name.startswith("neg_")
+
+
 def label_and_values(name, values):
     """What a score is called on an axis, and its values; a loss is not negated."""
     values = np.asarray(values, float)
     label = name.removeprefix("neg_").replace("_", " ").capitalize()
-    return label, -values if name.startswith("neg_") else values
+    return label, -values if is_loss(name) else values
 
 
 def _or_lowest(scores):
