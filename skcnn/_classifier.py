@@ -1,42 +1,62 @@
 """The scikit-learn classifier: parameters, fit, predict."""
 
 import contextlib
-import copy
 import functools
 import inspect
 import os
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    type_of_target,
-)
-from sklearn.utils.validation import (
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import _data, _digest, _memory, _params, _saving, _train
-from ._augment import as_fits_use, check_augment
-from ._builder import as_units, build_cnn
-from ._compat import (
+from ._checkpoint._fingerprint import UnhashableError, fingerprint, versions
+from ._checkpoint._policy import Checkpointer, NullCheckpointer
+from ._checkpoint._store import store_location
+from ._network import _builder_params
+from ._network._augmentation import check_augment, check_layer, layer_settings
+from ._network._builder import as_units, build_cnn
+from ._network._optimizers import check_learning_rate, make_optimizer
+from ._network._serialization import pack, unpack
+from ._network._trainable import TrainableNetwork
+from ._training._callbacks import KerasCallbacks, SklearnCallbacks, copy_callbacks
+from ._training._data import ArrayDataset, ImageReader, rows_with_weight, split_rows
+from ._training._early_stopping import EarlyStopping
+from ._training._loop import TrainingLoop
+from ._training._predictor import Predictor
+from ._training._trainer import Trainer, seed_dropout
+from ._utils._fixes import (
     CallbackSupportMixin,
-    NoContext,
-    only_shows_progress,
+    HasMethods,
+    Interval,
+    NullCallbackContext,
+    StrOptions,
+    _check_partial_fit_first_call,
+    fresh_auto_names,
+    has_only_progress_callbacks,
     with_callbacks,
 )
-from ._seeding import SPLIT, WEIGHTS, draw_seed, fresh_names, seeded_build, stream
-from ._tensorflow import import_tensorflow
+from ._utils._random import SPLIT, WEIGHTS, draw_seed, seed_sequence, seeded_build
+from ._utils._tensorflow import import_tensorflow
+from ._utils._validation import (
+    as_image_array,
+    check_image_shape,
+    check_labels,
+    check_sizes,
+    check_weights,
+    did_you_mean,
+    encode_targets,
+    infer_image_shape,
+    same_value,
+)
+from ._utils._warnings import warn_user
 
 _DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-# The parameters of the built-in network; a builder passed as model= has its own.
-_NETWORK = (
+# Parameters of the built-in network. A builder passed as model= has its own.
+_NETWORK_PARAMS = (
     "filters",
     "last_filters",
     "kernel_size",
@@ -50,15 +70,15 @@ _NETWORK = (
     "batch_norm",
     "pooling",
 )
-# What training that goes on cannot change either, but for one number as the learning
-# rate to another.
-_TRAINED_WITH = (
+# Parameters that cannot change on warm start. A constant learning rate may.
+_FIXED_ON_WARM_START = (
+    *_NETWORK_PARAMS,
     *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
     "precision",
 )
-# What does not decide the weights after each epoch, or does so by what it is made to:
-# weights of the samples, the shape of images, the seed.
-_NOT_KEYED = frozenset(
+# Parameters that do not determine the weights after each epoch, or that do so by a
+# value that is hashed instead: sample weights, image shape, seed.
+_NOT_IN_CACHE_KEY = frozenset(
     {
         *("epochs", "max_time", "memory", "verbose", "warm_start", "callbacks"),
         *("class_weight", "image_shape", "random_state"),
@@ -67,181 +87,194 @@ _NOT_KEYED = frozenset(
 
 
 class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """Convolutional neural network for images, as a scikit-learn classifier.
+    """Convolutional neural network for image classification.
 
-    The built-in network is blocks of ``Conv2D -> BatchNormalization -> relu ->
-    MaxPooling2D -> Dropout``, then ``GlobalAveragePooling2D -> Dense(softmax)``, with
-    batch normalization of the input in front. It is trained on categorical
-    cross-entropy. Images go in as they are stored, uint8 from 0 to 255 for example,
-    without scaling.
+    The built-in network is a sequence of blocks ``Conv2D -> BatchNormalization -> relu
+    -> MaxPooling2D -> Dropout``, followed by ``GlobalAveragePooling2D ->
+    Dense(softmax)``. A batch normalization in front normalizes the input, so images
+    need no scaling: pass them as they are stored, for example as uint8 from 0 to 255.
+    The loss is categorical cross-entropy.
 
-    All parameters can be searched, with :class:`~sklearn.model_selection.GridSearchCV`
-    and its like, those of a network builder of your own among them.
+    All parameters can be searched with :class:`~sklearn.model_selection.GridSearchCV`
+    and other searches, including the parameters of your own network builder.
 
     Parameters
     ----------
     model : callable, default=None
-        Builds another network than the built-in one: a function that returns a new
-        `keras.Model`, compiled or not. It takes images ``(n, height, width,
-        channels)`` and ends with one softmax output for each class, or with a single
-        sigmoid for two classes; logits do as well if the compiled loss says
-        ``from_logits=True``. A loss gets class numbers if its name has "sparse" in it,
-        and one-hot rows if not. An argument named ``meta`` gets a dict of what the data
-        tell: ``image_shape_``, ``n_classes_``, ``classes_``; one named
-        ``compile_kwargs`` gets `optimizer`, loss and metrics for
-        ``network.compile(**compile_kwargs)``. Any other argument ``<name>`` is a
-        parameter of this estimator named ``model__<name>``: see :meth:`set_params`.
-        The parameters `filters` to `label_smoothing` are those of the built-in network
-        and cannot be set beside `model`.
+        Function that builds another network than the built-in one. It returns a new
+        `keras.Model`, compiled or not. The network takes images ``(n, height, width,
+        channels)``. Its output is a softmax over the classes, or a single sigmoid for
+        two classes. The output may also be logits if the network is compiled with a
+        loss that has ``from_logits=True``. A loss with "sparse" in its name gets class
+        indices, any other loss gets one-hot rows.
+
+        The function may have these arguments:
+
+        - ``meta``, a dict of properties of the training data: ``image_shape_``,
+          ``n_classes_`` and ``classes_``;
+        - ``compile_kwargs``, a dict with optimizer, loss and metrics for
+          ``network.compile(**compile_kwargs)``;
+        - any other argument ``<name>``, which becomes the parameter ``model__<name>``
+          of this estimator; see :meth:`set_params`.
+
+        The parameters `filters` to `label_smoothing` belong to the built-in network and
+        cannot be combined with `model`.
 
     filters : array-like of int, default=(48, 96, 192, 384)
-        Number of filters of the convolution in each block. An axis of the image that
-        has shrunk to one pixel is not pooled any further, so small images do with
-        many blocks.
+        Number of filters of the convolution in each block. Pooling stops along an axis
+        that has shrunk to one pixel, so many blocks work with small images too.
 
     last_filters : int, default=None
-        Replaces the last entry of `filters`, to tune it by itself.
+        Replaces the last entry of `filters`, to tune it separately.
 
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
 
     stem_strides : int, default=None
-        Strides of the first convolution, in pixels: above 1 makes the network coarser
-        and faster. None stands for 2 on images of 32 x 32 pixels and more, and for 1
-        on smaller ones.
+        Strides of the first convolution, in pixels. Values above 1 make the network
+        coarser and faster. None means 2 for images of at least 32 x 32 pixels, and 1
+        for smaller ones.
 
     width_factor : float, default=1
-        Multiplies all `filters`, rounded, to at least one.
+        Multiplies all `filters`. The results are rounded, to at least 1.
 
     dense_units : int, array-like of int or None, default=None
         Units of the dense layers between the convolutions and the output.
 
     dropout : float, default=0.1
-        Rate of dropout after each block but the last, in [0, 1).
+        Dropout rate after each block but the last, in [0, 1).
 
     last_dropout : float, default=0.3
-        Rate of dropout after the last block, in [0, 1).
+        Dropout rate after the last block, in [0, 1).
 
     l2 : float, default=1e-4
         Factor of the L2 penalty on the kernels of all convolutions but the first.
 
     normalize : bool, default=True
-        Whether the input is normalized by batch statistics, channel by channel.
+        Whether to normalize the input by batch statistics, separately per channel.
 
     batch_norm : bool, default=True
-        Whether there is batch normalization between each convolution and its
-        activation.
+        Whether to add batch normalization between each convolution and its activation.
 
     pooling : {"avg", "max"} or None, default="avg"
-        What the maps of the last block are reduced to: the average or the maximum of
-        each. None keeps all of their pixels, which makes the layer that follows large.
+        How to reduce the feature maps of the last block: to the average or the maximum
+        of each map. None flattens them, which makes the next layer large.
 
     label_smoothing : float, default=0.1
-        Share of the target's probability that is spread evenly over all classes in
-        the loss, in [0, 1). Losses in `history_` then do not go to zero.
+        Share of the target probability that the loss spreads evenly over all classes,
+        in [0, 1). With label smoothing, the losses in `history_` do not approach zero.
 
     image_shape : tuple of int, default=None
-        Shape ``(height, width)`` or ``(height, width, channels)`` of one image when
-        `X` has flattened rows, as scalers, PCA, SMOTE or
-        :class:`~sklearn.ensemble.BaggingClassifier` need them. One entry may be -1, as
-        in :func:`numpy.reshape`: ``(1, -1, 1)`` takes any row as an image of one
-        pixel's height.
+        Shape ``(height, width)`` or ``(height, width, channels)`` of one image.
+        Required if `X` has flattened rows, as with scalers, PCA, SMOTE or
+        :class:`~sklearn.ensemble.BaggingClassifier`. One entry may be -1, as in
+        :func:`numpy.reshape`. For example, ``(1, -1, 1)`` takes any row as an image
+        with a height of one pixel.
 
     augment : "auto", bool, dict or keras.Layer, default="auto"
-        Random changes of the images in training, and in training only. ``"auto"``
-        stands for ``{"rotation": 0.03, "zoom": 0.2}``, which suits most images: nothing
-        is mirrored, as digits and text must not be. True stands for
-        ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: each image is mirrored
-        with probability one half, turned by up to 0.1 of a full turn, and zoomed by up
-        to 10 %, in or out; what comes from beyond the border is
-        reflected. A dict has some of these keys; `flip` may also be ``"vertical"`` or
-        ``"horizontal_and_vertical"``. A layer, or a `keras.Sequential` of layers, that
-        keeps the shape of images is copied for each fit, and seeded for each epoch.
+        Random changes of the images during training. Prediction and validation use the
+        images unchanged.
+
+        - ``"auto"`` means ``{"rotation": 0.03, "zoom": 0.2}``, which suits most
+          images. It does not flip them, as digits and text must not be flipped.
+        - True means ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: flip
+          with probability 0.5, rotate by up to 0.1 of a full turn, and zoom in or out
+          by up to 10 %. Pixels beyond the border are reflected.
+        - A dict has some of these keys. `flip` may also be ``"vertical"`` or
+          ``"horizontal_and_vertical"``.
+        - A layer, or a `keras.Sequential` of layers, that keeps the shape of images.
+          Each fit uses a copy, with a new seed in each epoch.
 
     optimizer : str, callable or keras.Optimizer, default="adam"
-        Name of a Keras optimizer, a class or function that is called with
+        Name of a Keras optimizer, or a class or function that is called with
         ``learning_rate``, such as ``functools.partial(keras.optimizers.SGD,
-        momentum=0.9)``, or an optimizer, which is copied for each fit and has a
-        learning rate of its own.
+        momentum=0.9)``, or an optimizer. An optimizer is copied for each fit and keeps
+        its own learning rate.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, \
             default=3e-3
-        Learning rate, or a schedule over training steps: ``optimizer="sgd"`` with
-        ``CosineDecay(0.1, decay_steps)`` is gradient descent with annealing.
+        Learning rate, or a schedule over training steps. For example,
+        ``optimizer="sgd"`` with ``CosineDecay(0.1, decay_steps)`` is gradient descent
+        with annealing.
 
     average : bool, default=True
-        Whether the weights at the end of each epoch are averages over the last tenth,
-        about, of all steps so far [1]_. Training goes on from those of the last step,
-        as if there was no averaging. It does at a constant `learning_rate` what
-        annealing does, without a length of training that would have to be known. No
-        effect on an optimizer that has ``use_ema=True`` itself, that was passed as an
-        object, or that a builder compiles with.
+        Whether the weights after each epoch are averages over about the last tenth of
+        all training steps so far [1]_. Training itself continues from the weights of
+        the last step. Averaging has the effect of annealing the learning rate, without
+        fixing the number of epochs in advance. It has no effect on an optimizer that
+        is passed as an object, that has ``use_ema=True``, or that a builder compiles
+        its network with.
 
     batch_size : int, default=32
-        Images in one step of training.
+        Number of images in one training step.
 
     epochs : int, default=40
-        Passes over the training images. Can be the `resource` of
+        Number of passes over the training images. Can be the `resource` of
         :class:`~sklearn.model_selection.HalvingGridSearchCV`.
 
     precision : {"float32", "bfloat16"}, default="float32"
-        ``"bfloat16"`` computes in 16 bits, with weights and probabilities in 32:
-        faster on processors that have it.
+        ``"bfloat16"`` computes in 16 bits, and keeps weights and probabilities in 32.
+        It is faster on processors with bfloat16 instructions.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes in the loss, multiplied with `sample_weight`;
-        ``"balanced"`` weights inversely to how often a class stands in the `y` of each
-        fit. See :func:`sklearn.utils.class_weight.compute_class_weight`.
+        Weights of the classes in the loss, multiplied with `sample_weight`.
+        ``"balanced"`` makes them inversely proportional to the class frequencies in
+        the `y` of each fit, as
+        :func:`sklearn.utils.class_weight.compute_class_weight` does.
 
     warm_start : bool, default=False
-        Whether :meth:`fit` goes on from the weights and the optimizer state of the
-        last one. Two fits of 5 epochs give bit for bit what one of 10 gives (but not
-        with an optimizer object of ``use_ema=True``, which puts averages in the place
-        of weights for good at the end of each).
+        Whether :meth:`fit` continues from the weights and the optimizer state of the
+        previous fit. Two fits of 5 epochs then give the same bits as one of 10. An
+        optimizer object with ``use_ema=True`` is the exception, because it replaces
+        the weights by their averages at the end of each fit.
 
     validation_fraction : float, default=None
-        Share of the images passed to :meth:`fit` that is held out, stratified by
-        class, to report loss and accuracy on after each epoch. None holds out none.
-        With `warm_start`, pass the same images again: among others, some are held out
-        that the network was trained on before.
+        Fraction of the images passed to :meth:`fit` to hold out, stratified by class,
+        for reporting loss and accuracy after each epoch. None holds out no images. With
+        `warm_start`, pass the same images again: with others, some held-out images may
+        have been trained on before.
 
     early_stopping : bool, default=False
-        Whether to stop when the loss on the held-out images has not fallen for
-        `patience` epochs, and to go back to the weights of the best epoch. Needs
+        Whether to stop training when the loss on the held-out images has not decreased
+        for `patience` epochs, and to restore the weights of the best epoch. Requires
         `validation_fraction`.
 
     patience : int, default=5
-        See `early_stopping`.
+        Number of epochs to wait for an improvement; see `early_stopping`.
 
     callbacks : list of keras.callbacks.Callback, default=None
-        Keras callbacks; each fit gets copies. One with hooks for batches makes
-        training of a small network slower. scikit-learn's own callbacks are set with
-        `set_callbacks` (scikit-learn 1.9 and newer).
+        Keras callbacks. Each fit uses copies. A callback with hooks for batches slows
+        down the training of a small network. For scikit-learn's own callbacks, use
+        `set_callbacks` (scikit-learn 1.9 and later).
 
     memory : None, str, path-like or joblib.Memory, default=None
-        Folder in which fits are kept, as in :class:`~sklearn.pipeline.Pipeline`. The
-        same fit again, with these parameters on these images by these versions, loads
-        its result; one that was interrupted, even by ``kill -9``, goes on where it was;
-        one with more `epochs` goes on where the shorter one ended. With the same number
-        of threads, all of them give the same weights to the bit as a fit that runs
-        through. Searches in several processes and on several machines can share a
-        folder. Needs `random_state`, and does nothing for :meth:`partial_fit`, fits
-        that `warm_start` goes on with, and with callbacks, whose doings are not known,
-        but for scikit-learn's ``ProgressBar``. ``joblib.Memory(folder).clear()`` and
-        ``.reduce_size(bytes_limit=..., age_limit=...)`` remove what is kept.
+        Folder for checkpoints, as in :class:`~sklearn.pipeline.Pipeline`. A fit with
+        the same parameters, images and package versions is loaded instead of trained.
+        A fit that was interrupted, even by ``kill -9``, resumes from its last
+        checkpoint, and a fit with more `epochs` resumes where a shorter one ended. With
+        the same number of threads, all of these give the same weights, to the bit, as
+        an uninterrupted fit. Searches in several processes and on several machines can
+        share a folder.
+
+        `memory` requires `random_state`. It has no effect on :meth:`partial_fit`, on
+        fits that continue with `warm_start`, and with callbacks other than
+        scikit-learn's ``ProgressBar``, whose side effects cannot be replayed.
+        ``joblib.Memory(folder).clear()`` and ``.reduce_size(bytes_limit=...,
+        age_limit=...)`` remove checkpoints.
 
     max_time : float, default=None
-        Seconds after which :meth:`fit` stops at the end of an epoch, with what it has
-        learned by then. With `memory`, the same fit again goes on from there.
+        Time limit in seconds. :meth:`fit` stops at the end of the epoch in which it is
+        exceeded, and keeps what it has learned. With `memory`, the same fit resumes
+        from there when it is run again.
 
     random_state : int, RandomState instance or None, default=None
-        Decides the initial weights, shuffling, dropout, augmentation and the inner
-        split. With the same int, on the same machine with the same number of threads,
-        a fit on the CPU gives the same weights to the bit, whatever was done before
-        in the process.
+        Determines the initial weights, shuffling, dropout, augmentation and the inner
+        validation split. With the same int, on the same machine with the same number
+        of threads, a fit on the CPU gives the same weights to the bit, regardless of
+        what the process did before.
 
     verbose : int, default=0
-        0 is silent, 1 shows a progress bar for each epoch, 2 prints a line for each.
+        0 is silent, 1 shows a progress bar for each epoch, 2 prints one line for each.
 
     Attributes
     ----------
@@ -252,49 +285,49 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The trained network.
 
     history_ : dict of str to list of float
-        For each epoch ``"loss"``, with the L2 penalty, and ``"accuracy"``, as averages
-        over the epoch while it was trained; with `validation_fraction` also
+        ``"loss"`` (including the L2 penalty) and ``"accuracy"`` for each epoch, as
+        averages over the epoch during training. With `validation_fraction` also
         ``"val_loss"`` and ``"val_accuracy"``, at the end of the epoch.
 
     n_epochs_ : int
-        Epochs trained: the length of the lists in `history_`.
+        Number of epochs trained, which is the length of the lists in `history_`.
 
     image_shape_ : tuple of int
         Height, width and channels of an image.
 
     n_features_in_ : int
-        Values in an image: height x width x channels.
+        Number of values in an image: height x width x channels.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when `X` was a data frame of flattened rows.
+        Names of the columns. Defined only if `X` was a data frame of flattened rows.
 
     See Also
     --------
-    underfitting_cnn, overfitting_cnn, optimized_cnn : Settings to compare with.
+    underfitting_cnn, overfitting_cnn, optimized_cnn : Presets to compare with.
     sklearn.neural_network.MLPClassifier : Fully connected network.
 
     Notes
     -----
-    `X` of uint8 stays uint8 until a batch is on the device, and a memory map is read
-    piece by piece, so that images can be larger than memory.
+    `X` of dtype uint8 stays uint8 until a batch is on the device, and memory maps are
+    read in chunks. So the images may be larger than memory.
 
-    A step of training is that of ``keras.Model.fit``, and the same batches give the
-    same weights; there is no Python between two batches.
+    A training step is that of ``keras.Model.fit``: the same batches give the same
+    weights. But no Python code runs between two batches.
 
-    Ctrl-C during :meth:`fit` ends training with a `KeyboardInterrupt`; when an epoch
-    or more was completed, the network is kept as it was at the end of the last, and
+    Ctrl-C during :meth:`fit` raises a `KeyboardInterrupt`. If at least one epoch was
+    completed, the estimator keeps the network of the last completed epoch, and
     :meth:`predict` works.
 
-    A search with ``n_jobs=2`` or more gives each process its share of the processors,
-    as :func:`joblib.parallel_config` sets it. Sums of floating-point numbers depend on
-    the number of threads: for the same bits with any `n_jobs`, set
+    In a search with ``n_jobs=2`` or more, each process gets its share of the
+    processors, as :func:`joblib.parallel_config` sets it. Sums of floating-point
+    numbers depend on the number of threads. For the same bits with any `n_jobs`, set
     ``inner_max_num_threads`` there. TensorFlow does not work in a process that was
-    forked off one that has used it: there, an error says so.
+    forked from one that has used it; there, fitting raises a `RuntimeError`.
 
     References
     ----------
     .. [1] Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion
-       Models", CVPR 2024, section 3: averages by a power function.
+       Models", CVPR 2024, section 3, on power function averages.
        https://arxiv.org/abs/2312.02696
 
     - Keras `Model training APIs <https://keras.io/api/models/model_training_apis/>`_
@@ -336,7 +369,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "image_shape": ["array-like", None],
         "augment": [StrOptions({"auto"}), "boolean", dict, callable],
-        "optimizer": "no_validation",  # Keras has not been imported yet
+        "optimizer": "no_validation",  # needs Keras, which is imported late
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
         "average": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -423,10 +456,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    # Called after each epoch, with the classifier as it is then: for epoch_curve.
+    # A hook for epoch_curve: called after each epoch with the classifier as it is then.
     _after_epoch = None
 
-    # Parameters, with those of a user's builder
+    # Parameters, including those of a user's builder
 
     def get_params(self, deep=True):
         """Get parameters for this estimator.
@@ -443,11 +476,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         params = super().get_params(deep=deep)
         if deep:
-            values, _ = _params.builder_parameters(self.model)
+            values, _ = _builder_params.builder_parameters(self.model)
             params |= {
                 f"model__{name}": value
                 for name, value in values.items()
-                if value is not _params.NO_VALUE
+                if value is not _builder_params.NO_VALUE
             }
         return params
 
@@ -468,7 +501,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such parameter; a near name is suggested.
+            If there is no such parameter. The error suggests a similar name.
         """
         own = {k: v for k, v in params.items() if not k.startswith("model__")}
         known = self._get_param_names()
@@ -476,8 +509,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if name not in known:
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator "
-                    f"{type(self).__name__}.{_params.did_you_mean(name, known)} Valid "
-                    f"parameters are: {known}; those of a builder passed as model= are "
+                    f"{type(self).__name__}.{did_you_mean(name, known)} Valid "
+                    f"parameters are: {known}. Those of a builder passed as model= are "
                     "named model__<parameter>."
                 )
         of_builder = {
@@ -485,34 +518,34 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         }
         if of_builder:  # before anything is set: all of the parameters or none
             model = own.get("model", self.model)
-            own["model"] = _params.bind_builder(model, **of_builder)
+            own["model"] = _builder_params.bind_builder(model, **of_builder)
         return super().set_params(**own)
 
     def _check_params(self):
-        """Refuse parameters that cannot be used, before any time is spent."""
+        """Raise an error for invalid parameters, before any time is spent."""
         self._validate_params()
-        _params.check_sizes("filters", self.filters)
-        _params.check_sizes("dense_units", as_units(self.dense_units) or (1,))
-        _params.check_image_shape(self.image_shape)
+        check_sizes("filters", self.filters)
+        check_sizes("dense_units", as_units(self.dense_units) or (1,))
+        check_image_shape(self.image_shape)
         if self.early_stopping and self.validation_fraction is None:
             raise ValueError(
                 "Got early_stopping=True and validation_fraction=None, but early "
-                "stopping watches the loss on held-out images. Set, for example, "
+                "stopping monitors the loss on held-out images. Set, for example, "
                 "validation_fraction=0.1."
             )
         import_tensorflow()
-        _params.check_builder(self.model)
-        _params.check_layer(check_augment(self.augment))
-        _params.check_learning_rate(self.learning_rate)
-        _params.copy_callbacks(self.callbacks)
-        _params.make_optimizer(self.optimizer, self.learning_rate, self.average)
+        _builder_params.check_builder(self.model)
+        check_layer(check_augment(self.augment))
+        check_learning_rate(self.learning_rate)
+        copy_callbacks(self.callbacks)
+        make_optimizer(self.optimizer, self.learning_rate)
         without_effect = []
         if self.model is not None:
-            without_effect = self._not_default(*_NETWORK, "label_smoothing")
-            reason = "model= builds the network, with parameters of its own"
+            without_effect = self._not_default(*_NETWORK_PARAMS, "label_smoothing")
+            reason = "they belong to the built-in network, and model= builds another"
         elif not isinstance(self.optimizer, str) and not callable(self.optimizer):
             without_effect = self._not_default("learning_rate")
-            reason = "the optimizer object has a learning rate of its own"
+            reason = "the optimizer object has its own learning rate"
         if without_effect:
             raise ValueError(
                 f"Got {', '.join(f'{k}={v!r}' for k, v in without_effect.items())}, "
@@ -521,8 +554,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
     def _not_default(self, *names):
-        """Those of the named parameters that are not at their default."""
-        # A subclass may have other defaults, or set parameters by itself.
+        """The named parameters that do not have their default value."""
+        # A subclass may have other defaults, or no such argument.
         signature = {
             **inspect.signature(CNNClassifier.__init__).parameters,
             **inspect.signature(type(self).__init__).parameters,
@@ -531,21 +564,21 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return {
             name: value
             for name, value in values.items()
-            if not _params.same_value(value, signature[name].default)
+            if not same_value(value, signature[name].default)
         }
 
     # Data
 
     def _check_images(self, X, *, reset):
-        """X as an array, neither copied nor converted where it can be used as it is.
+        """Check X, and return it as an array, without a copy where possible.
 
-        Sets, or compares with, `n_features_in_`, `feature_names_in_` and
-        `image_shape_`.
+        Sets `n_features_in_`, `feature_names_in_` and `image_shape_` if `reset`, and
+        compares X with them otherwise.
         """
-        X = _data.as_images(X)
+        X = as_image_array(X)
         ndim = getattr(X, "ndim", None)
         if ndim is None or ndim <= 2:
-            # Rows: scikit-learn's own checks, names of columns among them.
+            # Flattened images: scikit-learn checks them, and the column names.
             X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True)
         else:
             X = check_array(
@@ -557,7 +590,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
             if reset:
                 vars(self).pop("feature_names_in_", None)
-        shape = _data.image_shape_of(X, _params.check_image_shape(self.image_shape))
+        shape = infer_image_shape(X, check_image_shape(self.image_shape))
         if reset:
             self.image_shape_ = shape
             self.n_features_in_ = int(np.prod(shape))
@@ -566,32 +599,32 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"X has images of shape {shape} (height, width, channels), but "
                 f"{type(self).__name__} was fitted with images of shape "
                 f"{self.image_shape_}. Load them with image_size="
-                f"{self.image_shape_[:2]}; a single image is passed as X[np.newaxis]."
+                f"{self.image_shape_[:2]}. Pass a single image as X[np.newaxis]."
             )
         return X
 
     def _check_training_data(self, X, y, *, reset):
-        """X and y as arrays of one length, y of class labels."""
+        """Check X and y, and return them as arrays of the same length."""
         X = self._check_images(X, reset=reset)
-        return X, _data.check_labels(y, X, type(self).__name__)
+        return X, check_labels(y, X, type(self).__name__)
 
     # Training
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None):
-        """Train a new network, or go on training with ``warm_start=True``.
+        """Train a new network, or continue training with ``warm_start=True``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            Images, as integers or floats; flattened ones with `image_shape` set. An
-            array of uint8 and a memory map are read as they are, never copied whole.
+            Images, as integers or floats. Flattened images require `image_shape`.
+            Arrays of uint8 and memory maps are read in chunks, and never copied whole.
         y : array-like of shape (n_samples,)
-            Class labels: integers, strings or booleans, of two classes or more.
+            Class labels: integers, strings or booleans, of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the samples in the loss. A sample of weight zero
-            is left out.
+            Non-negative weights of the samples in the loss. Samples of weight zero
+            are left out.
 
         Returns
         -------
@@ -600,29 +633,40 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For parameters or data that cannot be used, before training starts, and
-            for a loss that is not finite. The estimator is then as it was before.
+            For invalid parameters or data, before training starts. A ValueError also
+            if the loss is not finite. The estimator is then as it was before.
         """
-        with self._as_before_on_failure():
+        with self._rollback_on_error():
             self._check_params()
-            continued = self.warm_start and self.__sklearn_is_fitted__()
-            X, y = self._check_training_data(X, y, reset=not continued)
-            classes = np.unique(y)
-            if continued:
-                classes = self._check_continued(y, classes)
+            incremental = self.warm_start and self.__sklearn_is_fitted__()
+            X, y = self._check_training_data(X, y, reset=not incremental)
+            if incremental:
+                self._check_warm_start(y)
+                classes = self.classes_
+            else:
+                classes = np.unique(y)
             if len(classes) < 2:
                 raise ValueError(
                     f"y has one class only, {classes.tolist()}, but expected two or "
-                    "more classes: there is nothing to tell apart."
+                    "more classes."
                 )
             context = self._init_callback_context(max_subtasks=self.epochs)
-            self._train(X, y, sample_weight, classes, continued, self.epochs, context)
+            self._train(
+                X,
+                y,
+                sample_weight=sample_weight,
+                classes=classes,
+                incremental=incremental,
+                epochs=self.epochs,
+                context=context,
+                is_partial=False,
+            )
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch, from the weights that there are.
+        """Train for one epoch, from the current weights.
 
-        All of `X` is trained on: `validation_fraction` is for :meth:`fit`.
+        Trains on all of `X`: only :meth:`fit` uses `validation_fraction`.
 
         Parameters
         ----------
@@ -631,8 +675,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that this call and later ones may bring. Required in the first
-            call.
+            All labels that may occur in this call and later ones. Required in the
+            first call.
         sample_weight : array-like of shape (n_samples,), default=None
             As in :meth:`fit`.
 
@@ -643,78 +687,95 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the first call has no `classes`, `y` has labels that are not among
-            them, or with ``early_stopping=True``.
+            If the first call lacks `classes`, if `y` has labels that are not in
+            `classes`, or if ``early_stopping=True``.
         """
-        with self._as_before_on_failure():
+        with self._rollback_on_error():
             self._check_params()
             if self.early_stopping:
                 raise ValueError(
-                    "Got early_stopping=True, but partial_fit trains for one epoch and "
-                    "has nothing to stop early. Set early_stopping=False, or use fit."
+                    "Got early_stopping=True, but partial_fit trains for one epoch "
+                    "only. Set early_stopping=False, or use fit."
                 )
-            continued = self.__sklearn_is_fitted__()
+            incremental = self.__sklearn_is_fitted__()
             if classes is not None and len(np.unique(classes)) < 2:
                 raise ValueError(
                     f"Got classes={np.unique(classes).tolist()}, but expected two or "
-                    "more classes: there is nothing to tell apart."
+                    "more classes."
                 )
             _check_partial_fit_first_call(self, classes)
-            X, y = self._check_training_data(X, y, reset=not continued)
-            if continued:
-                self._check_continued(y, np.unique(y))
+            X, y = self._check_training_data(X, y, reset=not incremental)
+            if incremental:
+                self._check_warm_start(y)
             self._train(
-                X, y, sample_weight, self.classes_, continued, 1, NoContext(), False
+                X,
+                y,
+                sample_weight=sample_weight,
+                classes=self.classes_,
+                incremental=incremental,
+                epochs=1,
+                context=NullCallbackContext(),
+                is_partial=True,
             )
         return self
 
-    def _check_continued(self, y, classes):
-        """Refuse to go on training a network that does not fit any more."""
+    def _check_warm_start(self, y):
+        """Raise a ValueError if training of the fitted network cannot continue."""
         if self._compiled_by_builder:
             self._check_compiled_by_builder()
         changed = [
             name
-            for name, value in self._built_with.items()
-            if not _params.same_value(value, getattr(self, name))
-            and not (name == "learning_rate" and self._follows_learning_rate())
+            for name, value in self._params_at_build.items()
+            if not same_value(value, getattr(self, name))
+            and not (name == "learning_rate" and self._has_new_learning_rate())
         ]
         if changed:
             raise ValueError(
                 f"The parameters {', '.join(changed)} have changed since the network "
-                "was built, which training on cannot follow. Set them back, or train "
-                "a new network with fit and warm_start=False."
+                "was built, and cannot change while its training continues. Set them "
+                "back, or train a new network with fit and warm_start=False."
             )
-        _data.encode_labels(y, self.classes_)
-        return self.classes_
+        encode_targets(y, self.classes_)
+
+    def _has_new_learning_rate(self):
+        """Return whether the learning rate has changed from one number to another."""
+        rates = (self._params_at_build["learning_rate"], self.learning_rate)
+        if not all(isinstance(rate, Real) for rate in rates) or rates[0] == rates[1]:
+            return False
+        # A function passed as optimizer may have made a schedule of it.
+        return isinstance(
+            self.model_.optimizer.get_config().get("learning_rate"), float
+        )
 
     @contextlib.contextmanager
-    def _as_before_on_failure(self):
-        """Leave the estimator as it was when training fails.
+    def _rollback_on_error(self):
+        """Leave the estimator as it was before if training fails.
 
-        When training is interrupted after an epoch or more, what was learned stays.
+        If training is interrupted after at least one epoch, its result is kept.
         """
-        before = self._learned()
-        model = before.get("model_")
-        values = None if model is None else _saving.snapshot(model)
+        before = self._fitted_attributes()
+        network = before.get("_network")
+        values = None if network is None else network.snapshot()
         try:
             yield
         except BaseException as error:
-            kept = isinstance(error, KeyboardInterrupt) and getattr(
-                self, "_interrupted", False
-            )
-            if not kept:
-                for name in self._learned():
+            is_interrupted = getattr(self, "_is_interrupted", False)
+            if not (isinstance(error, KeyboardInterrupt) and is_interrupted):
+                for name in self._fitted_attributes():
                     delattr(self, name)
                 vars(self).update(before)
-                if model is not None:
-                    _saving.assign(model, values)
+                if network is not None:
+                    network.assign(values)
             raise
         finally:
-            vars(self).pop("_interrupted", None)
+            vars(self).pop("_is_interrupted", None)
 
-    def _learned(self):
-        """Attributes that training sets."""
-        private = ("_built_with", "_compiled_by_builder", "_predictor", "_seed")
+    def _fitted_attributes(self):
+        """The attributes that training sets."""
+        private = (
+            *("_params_at_build", "_compiled_by_builder", "_network", "_predictor"),
+            "_seed",
+        )
         return {
             name: value
             for name, value in vars(self).items()
@@ -722,17 +783,24 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         }
 
     def _build(self, seed, classes, images, y):
-        """The network of a fit, and whether its builder has compiled it by itself."""
-        from . import _scikeras
+        """Build the network of a fit.
+
+        Returns
+        -------
+        TrainableNetwork
+        compiled_by_builder : bool
+            Whether the builder has compiled it with an optimizer of its own.
+        """
+        from ._network import _build
 
         policy = _DTYPE_POLICY[self.precision]
-        sequence = stream(seed, WEIGHTS)
+        sequence = seed_sequence(seed, WEIGHTS)
         if self.model is None:
-            network = {name: getattr(self, name) for name in _NETWORK}
+            params = {name: getattr(self, name) for name in _NETWORK_PARAMS}
             builder = functools.partial(
-                build_cnn, **network, dtype=policy, seed=sequence
+                build_cnn, **params, dtype=policy, seed=sequence
             )
-            context = fresh_names()
+            context = fresh_auto_names()
         else:
             builder = self.model
             context = seeded_build(sequence, policy)
@@ -740,7 +808,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "image_shape_": self.image_shape_,
             "n_classes_": len(classes),
             "classes_": classes,
-            # The names that builders written for scikeras know.
+            # Names that builders written for scikeras expect.
             "X_shape_": (len(images), *self.image_shape_),
             "X_dtype_": images.array.dtype,
             "n_features_in_": self.n_features_in_,
@@ -748,22 +816,36 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "n_outputs_expected_": 1,
             "target_type_": type_of_target(y),
         }
-        optimizer = _params.make_optimizer(
-            self.optimizer, self.learning_rate, self.average
-        )
+        optimizer = make_optimizer(self.optimizer, self.learning_rate)
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
         with context:
-            model = _scikeras.build_model(
+            model = _build.build_model(
                 builder, meta, optimizer=optimizer, label_smoothing=smoothing
             )
-        _scikeras.check_network(model, images, len(classes))
-        compiled_by_builder = model.optimizer is not optimizer
+            compiled_by_builder = model.optimizer is not optimizer
+            network = TrainableNetwork(
+                model,
+                average=not compiled_by_builder and self._averages_weights(optimizer),
+            )
+        _build.check_network(model, images, len(classes))
         if compiled_by_builder:
             self._check_compiled_by_builder()
-        return model, compiled_by_builder
+        seed_dropout(network, seed)
+        return network, compiled_by_builder
+
+    def _averages_weights(self, optimizer):
+        """Return whether to average weights; a user's optimizer stays as it is."""
+        from keras.optimizers import Optimizer
+
+        return (
+            self.average
+            and not isinstance(self.optimizer, Optimizer)
+            and not optimizer.use_ema
+            and not hasattr(optimizer, "inner_optimizer")
+        )
 
     def _check_compiled_by_builder(self):
-        """Refuse settings of an optimizer that the builder does not use."""
+        """Raise a ValueError for parameters of an optimizer that is not used."""
         without_effect = self._not_default("optimizer", "learning_rate")
         if without_effect:
             raise ValueError(
@@ -775,252 +857,256 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
     def _train(
-        self,
-        X,
-        y,
-        sample_weight,
-        classes,
-        continued,
-        epochs,
-        context,
-        validate=True,
+        self, X, y, *, sample_weight, classes, incremental, epochs, context, is_partial
     ):
-        """Train on checked data, and set what was learned."""
-        from . import _scikeras
+        """Train on checked data, and set the fitted attributes.
 
-        codes = _data.encode_labels(y, classes)
-        weight = _data.check_weights(sample_weight, self.class_weight, X, y, classes)
-        # A weight of zero is the same as not being there: no rounding of batch
-        # statistics, no time spent.
-        rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
-        if not len(rows):
-            raise ValueError(
-                "No sample has a positive weight, by sample_weight and class_weight, "
-                "but expected at least one that has."
-            )
-        if validate and len(np.unique(codes[rows])) < 2:
-            raise ValueError(
-                "All samples with a positive weight are of one class, but expected "
-                "samples of two or more classes."
-            )
-        seed = self._seed if continued else draw_seed(self.random_state)
+        Parameters
+        ----------
+        incremental : bool
+            Whether to continue training the network that there is.
+        is_partial : bool
+            Whether `partial_fit` calls: without validation, checkpoints and time limit.
+        """
+        from ._network._build import target_encoder
+
+        y_encoded = encode_targets(y, classes)
+        weight = check_weights(sample_weight, self.class_weight, X, y, classes)
+        rows = rows_with_weight(weight, y_encoded, min_classes=1 if is_partial else 2)
+        seed = self._seed if incremental else draw_seed(self.random_state)
         validation_rows = None
-        if validate and self.validation_fraction is not None:
-            rows, validation_rows = _data.split_rows(
-                rows, codes, self.validation_fraction, stream(seed, SPLIT)
+        if not is_partial and self.validation_fraction is not None:
+            rows, validation_rows = split_rows(
+                rows, y_encoded, self.validation_fraction, seed_sequence(seed, SPLIT)
             )
-        images = _train.Images(X, self.image_shape_)
-        if continued:
-            model, compiled_by_builder = self.model_, self._compiled_by_builder
-            history = {name: list(values) for name, values in self.history_.items()}
-            if self._follows_learning_rate():
-                model.optimizer.learning_rate = float(self.learning_rate)
+        images = ImageReader(X, self.image_shape_)
+        if incremental:
+            fitted = self._continued_network()
         else:
-            model, compiled_by_builder = self._build(seed, classes, images, y)
-            history = {}
-            _train.reseed_layers(model, seed)
-        encode = _scikeras.target_encoding(model, len(classes))
-        trainer = _train.Trainer(
-            model,
+            fitted = self._new_network(seed, classes, images, y)
+        network, history = fitted["_network"], fitted["history_"]
+
+        def fitted_attributes():
+            return fitted | {"n_epochs_": len(history["loss"])}
+
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        sklearn_callbacks = SklearnCallbacks(context, task, fitted_attributes)
+        sklearn_callbacks.on_train_begin()
+        checkpointer = NullCheckpointer()
+        if not is_partial and not incremental:
+            checkpointer = self._make_checkpointer(
+                network, seed, X, y_encoded, classes, weight
+            )
+        encode = target_encoder(network.model, len(classes))
+        dataset = functools.partial(ArrayDataset, images, y_encoded, encode, weight)
+        loop = self._make_loop(
+            network,
+            seed,
+            data=dataset(rows),
+            validation=None if validation_rows is None else dataset(validation_rows),
+            n_epochs=int(epochs),
+            history=history,
+            sklearn_callbacks=sklearn_callbacks,
+            checkpointer=checkpointer,
+            after_epoch=lambda: self._report_epoch(fitted_attributes()),
+            max_time=None if is_partial else self.max_time,
+        )
+        try:
+            with checkpointer:
+                loop.run(int(epochs))
+        except KeyboardInterrupt:
+            if loop.n_completed:
+                vars(self).update(fitted_attributes())
+                self._is_interrupted = True
+                # Where warnings are errors, Ctrl-C still raises KeyboardInterrupt.
+                with contextlib.suppress(ConvergenceWarning):
+                    warn_user(
+                        f"Training was interrupted after {loop.n_completed} of "
+                        f"{epochs} epochs. The network of the last completed epoch is "
+                        "kept, and predict works.",
+                        ConvergenceWarning,
+                    )
+            raise
+        vars(self).update(fitted_attributes())
+        sklearn_callbacks.on_train_end()
+
+    def _new_network(self, seed, classes, images, y):
+        """Fitted attributes with a new network, to be trained."""
+        network, compiled_by_builder = self._build(seed, classes, images, y)
+        return {
+            "classes_": classes,
+            "model_": network.model,
+            "history_": {},
+            "_network": network,
+            "_predictor": Predictor(network),
+            "_seed": seed,
+            "_compiled_by_builder": compiled_by_builder,
+            "_params_at_build": {n: getattr(self, n) for n in _FIXED_ON_WARM_START},
+        }
+
+    def _continued_network(self):
+        """Fitted attributes with the network that there is, to be trained further."""
+        fitted = self._fitted_attributes()
+        if self._has_new_learning_rate():
+            self.model_.optimizer.learning_rate = float(self.learning_rate)
+        return fitted | {
+            "history_": {name: list(v) for name, v in self.history_.items()},
+            "_params_at_build": {n: getattr(self, n) for n in _FIXED_ON_WARM_START},
+        }
+
+    def _make_loop(
+        self, network, seed, *, data, validation, n_epochs, history, **loop_params
+    ):
+        """The training loop, from the parameters of this estimator."""
+        trainer = Trainer(
+            network,
             batch_size=int(self.batch_size),
-            weighted=weight is not None,
+            weighted=data.weight is not None,
             seed=seed,
             augment=check_augment(self.augment),
             image_shape=self.image_shape_,
         )
+        keras_callbacks = KerasCallbacks(
+            copy_callbacks(self.callbacks),
+            model=network.model,
+            verbose=int(self.verbose),
+            epochs=len(history.get("loss", ())) + n_epochs,
+            steps=trainer.n_steps(data),
+        )
+        early_stopping = EarlyStopping(self.patience) if self.early_stopping else None
+        return TrainingLoop(
+            trainer,
+            data,
+            validation,
+            keras_callbacks=keras_callbacks,
+            early_stopping=early_stopping,
+            history=history,
+            **loop_params,
+        )
 
-        def data(rows):
-            return _train.Batches(images, codes, encode, weight, rows)
+    def _report_epoch(self, attributes):
+        """Pass the estimator, as fitted by now, to the hook of `epoch_curve`."""
+        if self._after_epoch is not None:
+            fitted = object.__new__(type(self))
+            vars(fitted).update(vars(self) | attributes)
+            self._after_epoch(fitted)
 
-        def learned():
-            return {
-                "classes_": classes,
-                "model_": model,
-                "history_": history,
-                "n_epochs_": len(history["loss"]),
-                "_compiled_by_builder": compiled_by_builder,
-                "_seed": seed,
-                "_built_with": {
-                    name: getattr(self, name) for name in (*_NETWORK, *_TRAINED_WITH)
-                },
-                "_predictor": predictor,
-            }
-
-        predictor = _train.Predictor(model)
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**task)
-        epoch_context = None
-
-        def on_epoch_begin():
-            nonlocal epoch_context
-            epoch_context = context.subcontext(task_name="epoch")
-            epoch_context.call_on_fit_task_begin(**task)
-
-        def on_epoch_end():
-            if self._after_epoch is not None:
-                fitted = copy.copy(self)
-                vars(fitted).update(learned())
-                self._after_epoch(fitted)
-            return epoch_context.call_on_fit_task_end(
-                **task, reconstruction_attributes=learned
-            )
-
-        first_epoch = len(history.get("loss", ()))
-        kept = _memory.NOTHING
-        if validate and not continued:
-            kept = self._kept(model, seed, X, codes, classes, weight)
-        try:
-            with kept:
-                _train.train(
-                    trainer,
-                    data(rows),
-                    None if validation_rows is None else data(validation_rows),
-                    epochs=int(epochs),
-                    first_epoch=first_epoch,
-                    callbacks=_params.copy_callbacks(self.callbacks),
-                    patience=self.patience if self.early_stopping else None,
-                    verbose=int(self.verbose),
-                    on_epoch_begin=on_epoch_begin,
-                    on_epoch_end=on_epoch_end,
-                    max_time=self.max_time if validate else None,
-                    kept=kept,
-                    history=history,
-                )
-        except KeyboardInterrupt:
-            completed = len(history.get("loss", ())) - first_epoch
-            if completed:
-                vars(self).update(learned())
-                self._interrupted = True
-                # Where warnings are errors, Ctrl-C is Ctrl-C all the same.
-                with contextlib.suppress(ConvergenceWarning):
-                    warnings.warn(
-                        f"Training was interrupted after {completed} of {epochs} "
-                        "epochs. What was learned until then is kept, and predict "
-                        "works.",
-                        ConvergenceWarning,
-                        stacklevel=3,
-                    )
-            raise
-        vars(self).update(learned())
-        context.call_on_fit_task_end(**task, reconstruction_attributes=learned)
-
-    def _kept(self, model, seed, X, codes, classes, weight):
-        """What `memory` knows of a training, and where it is to be kept."""
+    def _make_checkpointer(self, network, seed, X, y_encoded, classes, weight):
+        """The checkpointer of a fit; without `memory`, one that does nothing."""
         if self.memory is None:
-            return _memory.NOTHING
+            return NullCheckpointer()
         try:
             if self.random_state is None:
-                raise _digest.NotTold("without random_state no fit is like another")
-            if self.callbacks or not only_shows_progress(self):
-                raise _digest.NotTold("it is not known what the callbacks do")
-            folder = _memory.location(self.memory)
-            if folder is None:
-                return _memory.NOTHING
-            key = _digest.digest(
-                _digest.versions(),
+                raise UnhashableError(
+                    "set random_state, since unseeded fits cannot be reproduced"
+                )
+            if self.callbacks or not has_only_progress_callbacks(self):
+                raise UnhashableError(
+                    "the side effects of callbacks cannot be replayed"
+                )
+            location = store_location(self.memory)
+            if location is None:
+                return NullCheckpointer()
+            key = fingerprint(
+                versions(),
                 type(self),
-                self._keyed_params(),
+                self._cache_key_params(),
                 seed,
                 (self.image_shape_, X),
-                (classes, codes, weight),
-                # What has built it may have known more than can be told.
-                _saving.values(model),
+                (classes, y_encoded, weight),
+                # The initial weights too: a builder may depend on state that cannot be
+                # seen from here.
+                network.values(),
             )
-        except (_digest.NotTold, OSError) as error:
-            warnings.warn(
-                f"memory={self.memory!r} keeps nothing of this fit: {error}.",
-                stacklevel=4,
-            )
-            return _memory.NOTHING
-        return _memory.Kept(folder, key, int(self.epochs), _saving.shapes(model))
+        except (UnhashableError, OSError) as error:
+            warn_user(f"memory={self.memory!r} is ignored for this fit: {error}.")
+            return NullCheckpointer()
+        return Checkpointer(location, key, int(self.epochs), network.shapes())
 
-    def _keyed_params(self):
-        """The parameters that decide the weights after each epoch."""
+    def _cache_key_params(self):
+        """The parameters that determine the weights after each epoch."""
         params = {
             name: getattr(self, name)
             for name in self._get_param_names()
-            if name not in _NOT_KEYED
+            if name not in _NOT_IN_CACHE_KEY
         }
         if not self.early_stopping:
             del params["early_stopping"], params["patience"]
         if hasattr(self.augment, "get_config"):
-            params["augment"] = as_fits_use(self.augment)
+            params["augment"] = layer_settings(self.augment)
         return params
-
-    def _follows_learning_rate(self):
-        """Whether the learning rate has gone from one number to another."""
-        rates = (self._built_with["learning_rate"], self.learning_rate)
-        if not all(isinstance(rate, Real) for rate in rates) or rates[0] == rates[1]:
-            return False
-        # Made of it may be a schedule, by a function passed as optimizer.
-        return isinstance(
-            self.model_.optimizer.get_config().get("learning_rate"), float
-        )
 
     # Prediction
 
     def predict_proba(self, X):
-        """Probability of each class.
+        """Predict the probability of each class.
 
         Parameters
         ----------
         X : array-like
-            Images of the shape that `fit` was given; see :meth:`fit`.
+            Images of the shape that was passed to :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), dtype float64
-            In the order of `classes_`, also for two classes. Rows sum to 1.
+            Columns are in the order of `classes_`, also for two classes. Rows sum to 1.
         """
         check_is_fitted(self)
         import_tensorflow()
         X = self._check_images(X, reset=False)
-        proba = self._predictor(_train.Images(X, self.image_shape_)).astype(np.float64)
+        proba = self._predictor(ImageReader(X, self.image_shape_)).astype(np.float64)
         if proba.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
             return np.hstack([1 - proba, proba])
-        # A softmax in float32 sums to 1 within 1e-7. Ensembles add it up in float64,
-        # and metrics warn of sums that are not 1 in that.
+        # A float32 softmax sums to 1 within 1e-7. Ensembles average it in float64, and
+        # metrics warn if the sums are not 1 in float64.
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X):
-        """The most probable class of each image.
+        """Predict the most probable class of each image.
 
         Parameters
         ----------
         X : array-like
-            Images of the shape that `fit` was given; see :meth:`fit`.
+            Images of the shape that was passed to :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels, of the dtype of those that `fit` was given.
+            Class labels, of the dtype that was passed to `fit`.
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_probable]
 
-    # What scikit-learn, pickle and copy ask
+    # Protocols of scikit-learn, pickle and copy
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Rows with image_shape, (n, h, w), and (n, h, w, c), which has no tag.
+        # Flattened images, (n, h, w), and (n, h, w, c), which has no tag.
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())  # what comes may be __dict__ itself
-        state.pop("_predictor", None)  # a compiled function; made again when needed
-        if "model_" in state:
-            state["model_"] = _saving.pack(state["model_"])
+        state = dict(super().__getstate__())  # may be __dict__ itself
+        # A compiled function, which is made again when it is needed.
+        state.pop("_predictor", None)
+        network = state.pop("_network", None)
+        if network is not None:
+            state["model_"] = pack(network)
         return state
 
     def __setstate__(self, state):
         if "model_" in state:
             import_tensorflow()
-            model = _saving.unpack(state["model_"])
-            state = {**state, "model_": model, "_predictor": _train.Predictor(model)}
+            network = unpack(state["model_"])
+            state = {
+                **state,
+                "model_": network.model,
+                "_network": network,
+                "_predictor": Predictor(network),
+            }
         super().__setstate__(state)

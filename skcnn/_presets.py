@@ -1,4 +1,4 @@
-"""Three settings of `CNNClassifier`: too small, too large, regularized."""
+"""Presets of `CNNClassifier`: an underfitting, an overfitting and a regularized one."""
 
 from ._classifier import CNNClassifier
 
@@ -9,7 +9,7 @@ _LARGE = {
     "epochs": 50,
     "batch_size": 16,
 }
-# The reference networks have none of what the default owes its accuracy to.
+# The presets do without what makes the default network accurate.
 _PLAIN = {
     "batch_norm": False,
     "pooling": None,
@@ -27,16 +27,16 @@ _UNREGULARIZED = {
 
 
 def underfitting_cnn(**params):
-    """Make a classifier that is too small for photographs: it underfits.
+    """Make a classifier that is too small for photographs, and underfits.
 
-    Two convolutions of 6 filters, the first with strides of 3 pixels, and the output:
-    4,823 parameters for five classes of 150 x 150 x 3. Trained for 30 epochs in
-    batches of 32.
+    It has two convolutions with 6 filters each, the first with strides of 3 pixels, and
+    an output layer: 4,823 parameters for five classes and images of 150 x 150 x 3. It
+    trains for 30 epochs in batches of 32.
 
     Parameters
     ----------
     **params : dict
-        Parameters of :class:`CNNClassifier` that are to differ.
+        Parameters of :class:`CNNClassifier` that replace those of the preset.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def underfitting_cnn(**params):
 
     See Also
     --------
-    overfitting_cnn : Too large, and nothing that holds it back.
+    overfitting_cnn : Too large, without regularization.
     optimized_cnn : Large, and regularized.
 
     Examples
@@ -67,16 +67,16 @@ def underfitting_cnn(**params):
 
 
 def overfitting_cnn(**params):
-    """Make a classifier that learns its training images by heart: it overfits.
+    """Make a classifier that memorizes its training images, and overfits.
 
-    Five convolutions of 32 to 512 filters and a dense layer of 256 units, without any
-    regularization: 3,667,269 parameters for five classes of 150 x 150 x 3. Trained
-    for 50 epochs in batches of 16.
+    It has five convolutions with 32 to 512 filters and a dense layer of 256 units,
+    without any regularization: 3,667,269 parameters for five classes and images of
+    150 x 150 x 3. It trains for 50 epochs in batches of 16.
 
     Parameters
     ----------
     **params : dict
-        Parameters of :class:`CNNClassifier` that are to differ.
+        Parameters of :class:`CNNClassifier` that replace those of the preset.
 
     Returns
     -------
@@ -99,18 +99,17 @@ def overfitting_cnn(**params):
 
 
 def optimized_cnn(**params):
-    """Make a large classifier that is held back enough to generalize.
+    """Make a large classifier that is regularized enough to generalize.
 
-    The network of :func:`overfitting_cnn` behind a normalization of its input, with
-    dropout of 0.3 and 0.4, an L2 penalty of 1e-3 and random flips, rotations and
-    zooms. With ``width_factor=2``, as its final model was trained, it has 10,466,449
-    parameters for five classes of 150 x 150 x 3. Trained for 50 epochs in batches of
-    16.
+    It is the network of :func:`overfitting_cnn` with normalization of its input,
+    dropout of 0.3 and 0.4, an L2 penalty of 1e-3 and random flips, rotations and zooms.
+    With ``width_factor=2`` it has 10,466,449 parameters for five classes and images of
+    150 x 150 x 3. It trains for 50 epochs in batches of 16.
 
     Parameters
     ----------
     **params : dict
-        Parameters of :class:`CNNClassifier` that are to differ.
+        Parameters of :class:`CNNClassifier` that replace those of the preset.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Images as arrays: from folders, from tf.data, embedded, or generated."""
+"""Load or generate images and their labels as arrays."""
 
 from ._digits import load_digits
 from ._folder import load_image_folder

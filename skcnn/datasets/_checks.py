@@ -1,15 +1,22 @@
-"""Checks of arguments that several loaders share."""
+"""Argument checks shared by the loaders."""
 
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 
+def did_you_mean(value, choices, cutoff=0.6):
+    """Return a sentence that suggests the closest choice, or an empty string."""
+    matches = get_close_matches(value, choices, 1, cutoff)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
 def is_int(value):
-    """Whether `value` is an integer; True and False are none here."""
+    """Return True if `value` is an integer but not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_at_least(name, value, minimum):
-    """Return `value` as int if it is one and not below `minimum`."""
+    """Return `value` as an int; raise if it is not an integer >= `minimum`."""
     if not is_int(value):
         raise TypeError(
             f"Got {name}={value!r} of type {type(value).__name__}, "
@@ -23,7 +30,7 @@ def check_at_least(name, value, minimum):
 
 
 def check_fraction(name, value):
-    """Return `value` as float if it is a number from 0 to 1."""
+    """Return `value` as a float; raise if it is not a number from 0 to 1."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(
             f"Got {name}={value!r} of type {type(value).__name__}, "

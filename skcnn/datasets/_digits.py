@@ -1,4 +1,4 @@
-"""Real images that scikit-learn brings along."""
+"""The handwritten digits that are installed with scikit-learn."""
 
 import numpy as np
 from sklearn import datasets
@@ -8,42 +8,43 @@ from sklearn.utils import Bunch
 def load_digits(*, return_X_y=False):
     """Load scikit-learn's handwritten digits as images.
 
-    The same 1,797 digits of 8 x 8 pixels as :func:`sklearn.datasets.load_digits`, in
-    the same order, as uint8 with a channel axis. They are installed with scikit-learn,
-    so nothing is downloaded.
+    These are the 1,797 images of 8 x 8 pixels that
+    :func:`sklearn.datasets.load_digits` returns, in the same order, but as uint8 and
+    with a channel axis. They are installed with scikit-learn, so nothing is downloaded.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return `(images, target)` instead of a Bunch.
+        If True, return `(images, target)` instead of a Bunch.
 
     Returns
     -------
     digits : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes.
 
-        images : ndarray of shape (1797, 8, 8, 1)
-            The images as uint8, 0 (paper) to 255 (ink).
-        target : ndarray of shape (1797,)
-            The digit, 0 to 9.
-        target_names : ndarray of shape (10,)
-            Names of the classes, "0" to "9".
+        images : ndarray of shape (1797, 8, 8, 1), dtype uint8
+            The images, with values from 0 (background) to 255 (ink).
+        target : ndarray of shape (1797,), dtype intp
+            The digit shown in each image, 0 to 9.
+        target_names : ndarray of shape (10,), dtype str
+            The names of the classes, "0" to "9".
         DESCR : str
             Description of the data.
 
     (images, target) : tuple of ndarray
-        If `return_X_y` is True.
+        Only returned if `return_X_y` is True.
 
     See Also
     --------
-    make_scenes : Generated images in colour, of any number and size.
-    load_image_folder : Load images of your own.
+    make_scenes : Generate colour images, in any number and size.
+    load_image_folder : Load your own images.
 
     Notes
     -----
-    scikit-learn stores the number of inked pixels in each field of 4 x 4, 0 to 16.
-    Here they are multiplied by 255 / 16 and rounded, so that digits span the range that
-    images of 8 bits have; ``np.rint(images * (16 / 255))`` gives the counts back.
+    Each value in scikit-learn's data is the number of inked pixels in a block of 4 x 4
+    pixels, 0 to 16. This function multiplies these counts by 255 / 16 and rounds them,
+    so that the images span the full 8-bit range. ``np.rint(images * (16 / 255))``
+    recovers the counts.
 
     References
     ----------
@@ -70,7 +71,7 @@ def load_digits(*, return_X_y=False):
         target_names=digits.target_names.astype(str),
         DESCR=(
             "1797 handwritten digits of 8 x 8 pixels, 1 channel (grayscale), uint8 "
-            "from 0 to 255:\nscikit-learn's counts from 0 to 16, times 255 / 16, "
-            "rounded.\n\n" + digits.DESCR
+            "from 0 to 255:\nthe counts of scikit-learn (0 to 16), multiplied by "
+            "255 / 16 and rounded.\n\n" + digits.DESCR
         ),
     )

@@ -1,4 +1,4 @@
-"""A generator of small colour scenes, drawn with NumPy."""
+"""Generate small colour scenes with NumPy."""
 
 from functools import lru_cache
 
@@ -9,8 +9,8 @@ from ._checks import check_at_least, check_fraction
 
 _CLASSES = ("buildings", "forest", "glacier", "mountain", "sea")
 
-# Colours are red, green and blue from 0 to 1. Those of the sky are pairs, at the
-# zenith and at the horizon.
+# Colours are (red, green, blue) from 0 to 1. A sky is a pair of colours: at the zenith
+# and at the horizon.
 _SKIES = (
     ((0.25, 0.45, 0.80), (0.70, 0.82, 0.92)),  # clear
     ((0.45, 0.60, 0.85), (0.85, 0.88, 0.90)),  # pale
@@ -80,71 +80,75 @@ def make_scenes(
 ):
     """Generate small colour scenes in five classes.
 
-    Buildings, forests, glaciers, mountains and seas are drawn with random weather,
-    season, light, haze, camera height, tilt and zoom, and things that stand in the
-    way. Classes overlap as photographs do: mountains carry snow, seas have mountains
-    behind them, trees stand in front of buildings. So a network that is too small
-    underfits, one that is large and unregularized learns some hundred images by heart,
-    and regularization and augmentation help.
+    The images show buildings, forests, glaciers, mountains and seas, with random
+    weather, season, lighting, haze, camera height, tilt and zoom, and with occluding
+    objects. As in photographs, the classes overlap: mountains may be covered with snow,
+    mountains may rise behind the sea, and trees may stand in front of buildings.
+    Therefore, networks that are too small underfit, large networks without
+    regularization memorize a few hundred images, and regularization and augmentation
+    help.
 
     Nothing is downloaded or read from disk.
 
     Parameters
     ----------
     n_samples : int, default=500
-        Number of images. Each class gets the same number of them, up to one.
+        Number of images, at least 1. Class sizes differ by at most one.
 
     image_size : int, default=32
-        Height and width in pixels, at least 8. A scene is the same at any size but
-        for its noise, and drawn with more or fewer pixels.
+        Height and width in pixels, at least 8. With the same seed, the scenes are the
+        same at any size; only their resolution and their noise differ.
 
     noise : float, default=0.02
-        Standard deviation of the Gaussian noise that is added to each pixel, as a
-        fraction of the full range of 255; from 0 to 1.
+        Standard deviation of the Gaussian noise added to each channel of each pixel, as
+        a fraction of the full range of 255. Must be between 0 and 1.
 
     flip_y : float, default=0.0
-        Fraction of images whose label is replaced by one drawn at random, from 0 to 1,
-        as in :func:`sklearn.datasets.make_classification`. With five classes a fifth
-        of the replaced labels stay true by chance.
+        Fraction of images whose label is replaced by a random class, as in
+        :func:`sklearn.datasets.make_classification`. Must be between 0 and 1. With five
+        classes, a fifth of the replaced labels stay correct by chance.
 
     shuffle : bool, default=True
-        Whether classes are mixed. If so, each five images in a row hold each class
-        once, in random order. If not, the same images come ordered by class, as those
-        of a folder do (with `flip_y`, by the class that was drawn).
+        If True, the classes are mixed: in each block of five images, every class occurs
+        once, in random order. If False, the same images are ordered by class, like
+        those loaded from a folder. The order ignores label flips by `flip_y`.
 
     random_state : int, RandomState instance or None, default=None
-        Determines what is drawn. Pass an int for the same images at each call. With
-        `shuffle=True` image `i` is the same for whatever `n_samples`.
+        Determines random number generation for the images and labels. Pass an int for
+        reproducible output across multiple calls. With `shuffle=True`, image `i` does
+        not depend on `n_samples`.
 
     return_X_y : bool, default=False
-        Return `(images, target)` instead of a Bunch.
+        If True, return `(images, target)` instead of a Bunch.
 
     Returns
     -------
     scenes : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes.
 
-        images : ndarray of shape (n_samples, image_size, image_size, 3)
-            The images as uint8: red, green and blue from 0 to 255.
-        target : ndarray of shape (n_samples,)
-            The class of each image, as index of `target_names`.
-        target_names : ndarray of shape (5,)
-            Names of the classes, sorted.
+        images : ndarray of shape (n_samples, image_size, image_size, 3), dtype uint8
+            The images, with red, green and blue values from 0 to 255.
+        target : ndarray of shape (n_samples,), dtype intp
+            The class of each image, as an index into `target_names`.
+        target_names : ndarray of shape (5,), dtype str
+            The names of the classes, sorted.
         DESCR : str
             Description of the data.
 
     (images, target) : tuple of ndarray
-        If `return_X_y` is True.
+        Only returned if `return_X_y` is True.
 
     Raises
     ------
-    TypeError, ValueError
-        If a parameter is of a wrong type or out of its range.
+    TypeError
+        If a parameter has the wrong type.
+    ValueError
+        If a parameter is out of range.
 
     See Also
     --------
-    load_digits : Real images, small and grey.
-    load_image_folder : Load images of your own.
+    load_digits : Load small grayscale images of handwritten digits.
+    load_image_folder : Load your own images.
 
     Examples
     --------
@@ -163,8 +167,8 @@ def make_scenes(
 
     n_classes = len(_CLASSES)
     n_rounds = -(-n_samples // n_classes)
-    # A generator for each round and each image: what is drawn first changes nothing
-    # in what is drawn later, so an image does not depend on how many there are.
+    # Seed a separate generator for each round of five classes and for each image, so
+    # that image i depends only on the seed and i, not on n_samples.
     classes = np.concatenate(
         [np.random.default_rng((seed, 0, r)).permutation(5) for r in range(n_rounds)]
     )[:n_samples]
@@ -187,18 +191,31 @@ def make_scenes(
         target=target,
         target_names=np.array(_CLASSES),
         DESCR=(
-            f"{n_samples} generated scenes of {image_size} x {image_size} pixels "
-            f"in colour (uint8, 0 to 255), in {n_classes} classes: "
+            f"{n_samples} generated colour scenes of {image_size} x {image_size} "
+            f"pixels (uint8, 0 to 255), in {n_classes} classes: "
             f"{', '.join(_CLASSES)}.\n"
-            f"Noise {noise:g}, fraction of random labels {flip_y:g}.\n"
-            "Source: skcnn.datasets.make_scenes; no photographs are involved."
+            f"Noise: {noise:g}. Fraction of random labels: {flip_y:g}.\n"
+            "Source: skcnn.datasets.make_scenes; no photographs are used."
         ),
     )
 
 
 @lru_cache(maxsize=64)
 def _interpolation(n_pixels, n_cells):
-    """Matrix that turns `n_cells` + 1 values into `n_pixels` smoothly joined ones."""
+    """Return a matrix that interpolates grid values smoothly at the pixel centres.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Number of values to interpolate.
+    n_cells : int
+        Number of grid cells; the grid has `n_cells` + 1 values.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_pixels, n_cells + 1)
+        Each row has two weights that sum to 1, by the smoothstep function.
+    """
     position = (np.arange(n_pixels) + 0.5) / n_pixels * n_cells
     left = np.minimum(position.astype(int), n_cells - 1)
     step = position - left
@@ -210,11 +227,28 @@ def _interpolation(n_pixels, n_cells):
 
 
 class _Canvas:
-    """A picture in the making, seen by a camera that is held by hand.
+    """An image that is being painted, as seen by a hand-held camera.
 
-    `u` and `v` are each pixel's place in the scene, to the right and up, about -1 to 1
-    inside the picture. Heights, widths and slopes are in these units, so that a scene
-    does not depend on the number of pixels.
+    Parameters
+    ----------
+    size : int
+        Height and width in pixels.
+    rng : numpy.random.Generator
+        Source of all random choices for this image.
+
+    Attributes
+    ----------
+    u, v : ndarray of shape (size, size)
+        Coordinates of each pixel in the scene: `u` to the right and `v` upwards, from
+        about -1 to 1 inside the image. Tilt, zoom and position of the camera vary at
+        random. All heights, widths and slopes are in these units, so that a scene does
+        not depend on the number of pixels.
+    pixel : float
+        Width of a pixel in these units.
+    rgb : ndarray of shape (size, size, 3)
+        The colours painted so far, from 0 to 1.
+    haze : ndarray of shape (3,)
+        Colour that distant objects fade into.
     """
 
     def __init__(self, size, rng):
@@ -230,30 +264,40 @@ class _Canvas:
         self.rgb = np.zeros((size, size, 3))
         self.haze = np.ones(3)
 
-    # What a painter asks chance for
+    # Random choices
 
     def chance(self, probability):
+        """Return True with the given probability."""
         return self.rng.random() < probability
 
     def between(self, low, high):
+        """Return a number drawn uniformly from `low` to `high`."""
         return self.rng.uniform(low, high)
 
     def colour(self, palette, spread=0.03):
-        """One of the palette's colours, or close to it."""
+        """Return a random colour of the palette, slightly perturbed."""
         base = np.asarray(palette[self.rng.integers(len(palette))])
         return np.clip(
             base * self.between(0.8, 1.15) + self.rng.normal(0, spread, 3), 0, 1
         )
 
     def texture(self, across, up=None):
-        """Smooth noise of mean 0 and about -1 to 1, in so many cells."""
+        """Return smooth noise from -1 to 1 with mean 0, on a grid of cells.
+
+        Parameters
+        ----------
+        across : int
+            Number of grid cells from left to right.
+        up : int, default=None
+            Number of grid cells from bottom to top. None stands for `across`.
+        """
         up = across if up is None else up
         grid = self.rng.uniform(-1, 1, (up + 1, across + 1))
         rows = _interpolation(self.size, up)
         return rows @ grid @ _interpolation(self.size, across).T
 
     def fractal(self, cells=3):
-        """Noise of three scales."""
+        """Return the sum of smooth noise at three scales."""
         return (
             self.texture(cells)
             + 0.5 * self.texture(2 * cells)
@@ -261,38 +305,50 @@ class _Canvas:
         ) / 1.75
 
     def skyline(self, roughness, knots=24):
-        """Heights along u, a random walk around 0 that is `roughness` wide."""
-        steps = self.rng.normal(0, 1, knots)
-        walk = np.convolve(steps, (0.5, 1, 0.5), "same")
-        place = np.linspace(-2.2, 2.2, knots)
-        return roughness * np.interp(self.u, place, walk)
+        """Return random heights along `u` around 0, on the scale of `roughness`.
 
-    # Coverage of pixels, 0 to 1, with soft edges
+        The heights are smoothed noise, interpolated linearly between `knots` points.
+        """
+        steps = self.rng.normal(0, 1, knots)
+        smoothed = np.convolve(steps, (0.5, 1, 0.5), "same")
+        position = np.linspace(-2.2, 2.2, knots)
+        return roughness * np.interp(self.u, position, smoothed)
+
+    # Masks: the covered fraction of each pixel, from 0 to 1, with antialiased edges
 
     def under(self, height):
+        """Return the mask of the area below `height`."""
         return np.clip((height - self.v) / self.pixel + 0.5, 0, 1)
 
     def band(self, low, high, along=None):
+        """Return the mask of the area where `low` < `along` < `high`.
+
+        `along` defaults to `u`, which makes a vertical band.
+        """
         along = self.u if along is None else along
         return np.clip((along - low) / self.pixel + 0.5, 0, 1) * np.clip(
             (high - along) / self.pixel + 0.5, 0, 1
         )
 
+    # Colours
+
     def paint(self, coverage, colour):
+        """Blend `colour` over the image, with the mask `coverage` as opacity."""
         coverage = coverage[..., None]
         self.rgb = self.rgb * (1 - coverage) + np.asarray(colour) * coverage
 
     def shade(self, colour, *lights):
-        """`colour` made lighter and darker by arrays around 0."""
+        """Return `colour`, brightened by positive and darkened by negative `lights`."""
         return np.clip(np.asarray(colour) * (1 + sum(lights))[..., None], 0, 1)
 
     def mist(self, colour, distance):
-        """`colour` as seen through `distance` of air, 0 to 1."""
+        """Return `colour`, blended with the haze by `distance` from 0 to 1."""
         return np.asarray(colour) * (1 - distance) + self.haze * distance
 
-    # Things that several scenes have
+    # Elements that several scenes share
 
     def sky(self, cloudy=0.5):
+        """Paint the sky, with clouds at probability `cloudy`, and set the haze."""
         zenith, horizon = _SKIES[self.rng.integers(len(_SKIES))]
         horizon = np.clip(np.asarray(horizon) + self.rng.normal(0, 0.03, 3), 0, 1)
         height = np.clip((self.v + 0.4) / 1.4, 0, 1)[..., None]
@@ -305,18 +361,30 @@ class _Canvas:
             )
             self.paint(cover, self.between(0.55, 1.0) * np.ones(3))
 
-    def range_of_hills(self, base, height, colour, *, roughness=0.05, snow=None):
-        """Peaks over a skyline; their sides lie in light and shade."""
+    def mountain_range(self, base, height, colour, *, roughness=0.05, snow=None):
+        """Paint one to four peaks, lit from one side.
+
+        Parameters
+        ----------
+        base, height : float
+            Height of the foot of the mountains, and maximum height above it.
+        colour : array-like of shape (3,)
+            Colour of the rock.
+        roughness : float, default=0.05
+            Scale of the irregularities of the ridge.
+        snow : float, default=None
+            Height of the snow line, as a fraction of `height`. None paints no snow.
+        """
         n_peaks = self.rng.integers(1, 5)
         centres = np.sort(self.rng.uniform(-1.1, 1.1, n_peaks))
         slopes = self.rng.uniform(0.5, 1.5, n_peaks) * height / 0.6
         tops = base + height * self.rng.uniform(0.6, 1.0, n_peaks)
         offset = self.u[..., None] - centres
         flanks = tops - slopes * np.abs(offset)
-        peak = flanks.argmax(axis=-1)
+        highest = flanks.argmax(axis=-1)  # the peak that is visible at each pixel
         rough = self.skyline(roughness)
         ridge = np.maximum(flanks.max(axis=-1), base) + rough
-        side = np.sign(np.take_along_axis(offset, peak[..., None], -1)[..., 0])
+        side = np.sign(np.take_along_axis(offset, highest[..., None], -1)[..., 0])
         light = self.between(-0.3, 0.3) * side * (ridge > base + 0.02)
         grain = self.between(0.1, 0.35) * self.fractal(5)
         cover = self.under(ridge)
@@ -327,31 +395,35 @@ class _Canvas:
             self.paint(white, self.shade(_WHITE, 0.8 * light, 0.5 * grain))
 
     def water(self, level, colour, swell=None):
-        """Water below `level`, with waves that grow towards the viewer."""
+        """Paint water below `level`, with waves that grow towards the viewer.
+
+        `swell` is the contrast of the waves. If None, it is drawn at random.
+        """
         swell = self.between(0.02, 0.2) if swell is None else swell
         depth = np.clip(level - self.v, 0.0, None)
         rows = 26 * np.log1p(3 * depth) * self.between(0.6, 1.2)
         bend = 2.5 * self.texture(4) + 1.2 * self.texture(9)
         waves = np.sin(rows + bend + self.between(0, 6)) * np.sqrt(depth + 0.05)
-        gleam = self.between(0, 0.5) * np.exp(-((depth - self.between(0, 0.8)) ** 2))
-        near = self.mist(colour, 0.25)
-        self.paint(self.under(level), self.shade(near, swell * waves, gleam))
-        if self.chance(0.3):  # foam on the crests
+        glare = self.between(0, 0.5) * np.exp(-((depth - self.between(0, 0.8)) ** 2))
+        hazy = self.mist(colour, 0.25)
+        self.paint(self.under(level), self.shade(hazy, swell * waves, glare))
+        if self.chance(0.3):  # whitecaps
             foam = self.under(level) * (waves > self.between(0.55, 0.9))
             self.paint(0.8 * foam, _WHITE)
 
     def trees(self, base, height, colour, *, width=0.1):
-        """A row of spiky or round tree tops."""
+        """Paint a row of trees with pointed or round tops, `width` apart on average."""
         period = width * self.between(0.7, 1.5)
         phase = np.mod(self.u + 0.04 * self.texture(6), period) / period
-        spike = 1 - 2 * np.abs(phase - 0.5)
-        if self.chance(0.4):
-            spike = np.sqrt(np.clip(spike, 0, 1))
-        row = base + height * (0.55 + 0.45 * spike) + self.skyline(0.25 * height)
+        profile = 1 - 2 * np.abs(phase - 0.5)
+        if self.chance(0.4):  # round instead of pointed
+            profile = np.sqrt(np.clip(profile, 0, 1))
+        tops = base + height * (0.55 + 0.45 * profile) + self.skyline(0.25 * height)
         grain = 0.5 * self.texture(16)
-        self.paint(self.under(row), self.shade(colour, grain))
+        self.paint(self.under(tops), self.shade(colour, grain))
 
     def trunks(self, count, colour, low, high):
+        """Paint leaning trunks that rise from `low` to about `high`."""
         for _ in range(count):
             lean = self.rng.normal(0, 0.06)
             width = np.exp(self.rng.normal(-3.0, 0.6))
@@ -363,24 +435,24 @@ class _Canvas:
             )
 
     def block(self, left, right, low, high, colour):
-        """A house front with rows of windows."""
+        """Paint the front of a house, usually with rows of windows."""
         front = self.band(left, right) * self.band(low, high, self.v)
         light = self.between(-0.25, 0.25)
         self.paint(front, self.shade(colour, light + 0.1 * self.texture(4)))
-        if self.chance(0.15):
+        if self.chance(0.15):  # no windows
             return
-        wide, tall = self.rng.uniform(0.1, 0.28, 2)
-        share_u, share_v = self.rng.uniform(0.35, 0.75, 2)
-        grid_u = np.mod(self.u - left - 0.03, wide) / wide < share_u
-        grid_v = np.mod(high - 0.04 - self.v, tall) / tall < share_v
+        period_u, period_v = self.rng.uniform(0.1, 0.28, 2)
+        fraction_u, fraction_v = self.rng.uniform(0.35, 0.75, 2)
+        grid_u = np.mod(self.u - left - 0.03, period_u) / period_u < fraction_u
+        grid_v = np.mod(high - 0.04 - self.v, period_v) / period_v < fraction_v
         glass = self.colour(((0.12, 0.15, 0.2), (0.35, 0.45, 0.55), (0.85, 0.75, 0.5)))
         inside = self.band(left + 0.03, right - 0.03) * self.band(
             low, high - 0.04, self.v
         )
         self.paint(0.85 * grid_u * grid_v * inside, glass)
 
-    def berg(self, level, colour):
-        """A block of ice that floats."""
+    def iceberg(self, level, colour):
+        """Paint an iceberg that floats on water at height `level`."""
         x, half = self.between(-1.1, 1.1), self.between(0.15, 0.6)
         top = self.between(0.15, 0.7) * (1 - np.abs(self.u - x) / half)
         rough = 0.12 * self.texture(10) + self.skyline(0.05, knots=40)
@@ -389,27 +461,32 @@ class _Canvas:
         side = self.between(-0.2, 0.2) * np.sign(self.u - x)
         self.paint(cover, self.shade(colour, side, 0.15 * self.texture(14)))
 
-    def things_in_the_way(self):
-        """Branches, posts and people are in pictures of every class."""
+    def occluders(self):
+        """Paint objects in front of the scene, at the same rates for all classes."""
         if self.chance(0.15):  # a post or a trunk
             self.trunks(1, self.colour((_BLACK, (0.35, 0.3, 0.25))), -2, 2)
         if self.chance(0.2):  # a bush, a rock, a head
             x, y = self.between(-1.2, 1.2), self.between(-1.3, -0.4)
             radius = self.between(0.12, 0.4)
-            far = np.hypot(self.u - x, self.v - y) + 0.1 * self.texture(10)
+            distance = np.hypot(self.u - x, self.v - y) + 0.1 * self.texture(10)
             self.paint(
-                np.clip((radius - far) / self.pixel, 0, 1),
+                np.clip((radius - distance) / self.pixel, 0, 1),
                 self.colour(_LEAVES + _ROCKS + (_BLACK,)),
             )
-        if self.chance(0.12):  # leaves that hang into the picture
+        if self.chance(0.12):  # overhanging leaves
             cover = np.clip(
                 6 * (self.fractal(8) + self.v - self.between(0.7, 1.1)), 0, 1
             )
             self.paint(cover, self.colour(_LEAVES))
 
     def photograph(self, noise):
-        """Light, contrast, colour cast and noise of a camera; to uint8."""
-        self.things_in_the_way()
+        """Finish the image and return it as uint8.
+
+        Add occluders, then vary haze, contrast, exposure and colour balance, and add
+        noise of standard deviation `noise`. The result is mirrored with probability
+        1/2.
+        """
+        self.occluders()
         rng = self.rng
         rgb = self.mist(self.rgb, min(0.55, rng.exponential(0.06)))
         rgb = 0.5 + (rgb - 0.5) * rng.uniform(0.85, 1.25)
@@ -423,16 +500,17 @@ class _Canvas:
 
 
 def _buildings(canvas):
+    """Paint houses along a street, a meadow or water."""
     canvas.sky(0.4)
     ground = canvas.between(-0.9, -0.3)
     if canvas.chance(0.15):
-        canvas.range_of_hills(ground, canvas.between(0.2, 0.6), canvas.colour(_ROCKS))
+        canvas.mountain_range(ground, canvas.between(0.2, 0.6), canvas.colour(_ROCKS))
     if canvas.chance(0.2):
         canvas.water(ground, canvas.colour(_WATERS))
     else:
         street = canvas.colour(((0.4, 0.4, 0.42), (0.55, 0.52, 0.48), _MEADOWS[0]))
         canvas.paint(canvas.under(ground), canvas.shade(street, 0.2 * canvas.fractal()))
-    if canvas.chance(0.3):  # a front that fills the picture
+    if canvas.chance(0.3):  # a front that fills most of the image
         canvas.block(
             canvas.between(-2, -0.6),
             canvas.between(0.5, 2),
@@ -442,7 +520,7 @@ def _buildings(canvas):
         )
     for i in range(canvas.rng.integers(1, 7)):
         wide = canvas.between(0.35, 0.9)
-        reach = 0.9 if i else 0.4  # one of them is in sight for sure
+        reach = 0.9 if i else 0.4  # keep the first building inside the image
         left = canvas.between(-reach, reach) - wide / 2
         high = ground + canvas.between(0.5, 1.5)
         canvas.block(left, left + wide, ground - 0.02, high, canvas.colour(_WALLS))
@@ -459,10 +537,11 @@ def _buildings(canvas):
 
 
 def _forest(canvas):
+    """Paint the edge or the inside of a forest."""
     canvas.sky(0.3)
     leaves = canvas.colour(_LEAVES)
     ground = canvas.between(-0.9, -0.1)
-    if canvas.chance(0.35):  # the edge of a wood, from outside
+    if canvas.chance(0.35):  # the edge of a forest, from outside
         for step in range(canvas.rng.integers(1, 4)):
             canvas.trees(
                 ground + 0.25 * (1 - step),
@@ -485,18 +564,19 @@ def _forest(canvas):
 
 
 def _glacier(canvas):
+    """Paint an ice cliff, a glacier tongue, an ice field or icebergs."""
     canvas.sky(0.6)
     ice = canvas.colour(_ICES, spread=0.03)
     level = canvas.between(-0.7, 0.0)
     if canvas.chance(0.75):
-        canvas.range_of_hills(
+        canvas.mountain_range(
             level,
             canvas.between(0.4, 1.2),
             canvas.mist(canvas.colour(_ROCKS), 0.2),
             snow=canvas.between(0.0, 0.9),
         )
     kind = canvas.rng.integers(3)
-    if kind == 0:  # a cliff of ice that ends in water
+    if kind == 0:  # an ice cliff above water
         top = level + canvas.between(0.2, 0.6) + canvas.skyline(0.06, knots=40)
         cracks = 0.25 * canvas.texture(24, 3) + 0.1 * canvas.texture(12)
         canvas.paint(canvas.under(top), canvas.shade(ice, cracks))
@@ -505,7 +585,7 @@ def _glacier(canvas):
             canvas.texture(10, 20) > canvas.between(0.2, 0.8)
         )
         canvas.paint(0.9 * floes, ice)
-    elif kind == 1:  # a river of ice between rocks
+    elif kind == 1:  # a glacier tongue between rocks
         slope = canvas.colour(_ROCKS)
         canvas.paint(
             canvas.under(level + 0.2), canvas.shade(slope, 0.35 * canvas.fractal(5))
@@ -521,11 +601,11 @@ def _glacier(canvas):
             tongue * canvas.under(level + 0.4 + 0.1 * canvas.texture(8)),
             canvas.shade(ice, stripes, cracks),
         )
-    else:  # a field of ice, or bergs adrift
+    else:  # an ice field, or drifting icebergs
         if canvas.chance(0.5):
             canvas.water(level + 0.1, canvas.colour(_WATERS), swell=0.06)
             for _ in range(canvas.rng.integers(1, 4)):
-                canvas.berg(level, ice)
+                canvas.iceberg(level, ice)
         else:
             cracks = 0.2 * np.abs(canvas.fractal(7)) + 0.1 * canvas.texture(16)
             canvas.paint(
@@ -535,24 +615,26 @@ def _glacier(canvas):
 
 
 def _mountain(canvas):
+    """Paint mountain ranges with varying foreground."""
     canvas.sky(0.5)
     base = canvas.between(-0.8, -0.2)
     rock = canvas.colour(_ROCKS)
     snow = canvas.between(0.2, 0.9) if canvas.chance(0.45) else None
     n_ranges = canvas.rng.integers(1, 4)
     for step in range(n_ranges):
-        share = (n_ranges - step) / n_ranges
-        canvas.range_of_hills(
+        # Paint from the farthest range, the highest and haziest, to the nearest.
+        depth = (n_ranges - step) / n_ranges
+        canvas.mountain_range(
             base,
-            canvas.between(0.7, 1.4) * share,
-            canvas.mist(rock, 0.4 * share - 0.1),
+            canvas.between(0.7, 1.4) * depth,
+            canvas.mist(rock, 0.4 * depth - 0.1),
             roughness=canvas.between(0.02, 0.08),
             snow=snow,
         )
-    front = canvas.rng.random()
-    if front < 0.3:
+    foreground = canvas.rng.random()
+    if foreground < 0.3:
         canvas.water(base, canvas.colour(_WATERS), swell=0.06)
-    elif front < 0.55:
+    elif foreground < 0.55:
         canvas.trees(base - 0.2, canvas.between(0.15, 0.5), canvas.colour(_LEAVES))
     else:
         meadow = canvas.shade(canvas.colour(_MEADOWS), 0.3 * canvas.fractal(4))
@@ -560,10 +642,11 @@ def _mountain(canvas):
 
 
 def _sea(canvas):
+    """Paint the sea, possibly with land, a boat, a beach or a cliff."""
     canvas.sky(0.5)
     horizon = canvas.between(-0.4, 0.5)
     if canvas.chance(0.35):  # land in sight
-        canvas.range_of_hills(
+        canvas.mountain_range(
             horizon, canvas.between(0.1, 0.6), canvas.mist(canvas.colour(_ROCKS), 0.4)
         )
     canvas.water(horizon, canvas.colour(_WATERS))
@@ -581,12 +664,12 @@ def _sea(canvas):
         canvas.paint(canvas.under(edge + 0.08), _WHITE)
         sand = canvas.colour((_SAND, _ROCKS[0], _ROCKS[2]))
         canvas.paint(canvas.under(edge), canvas.shade(sand, 0.15 * canvas.fractal(6)))
-    elif canvas.chance(0.3):  # a cliff at one side
+    elif canvas.chance(0.3):  # a cliff on one side
         edge = canvas.between(0.2, 0.9) + 0.1 * canvas.texture(8)
         cliff = canvas.band(edge, 4) * canvas.under(canvas.between(0.2, 0.9))
         rock = canvas.shade(canvas.colour(_ROCKS), 0.3 * canvas.fractal(6))
         canvas.paint(cliff, rock)
 
 
-# In the order of _CLASSES.
+# In the same order as _CLASSES.
 _PAINTERS = (_buildings, _forest, _glacier, _mountain, _sea)

@@ -1,59 +1,61 @@
-"""A tf.data.Dataset to arrays."""
+"""Convert a tf.data.Dataset to arrays."""
 
 import numpy as np
 from sklearn.utils import Bunch
 
-# What tf.data.Dataset.cardinality() says of endless data, tf.data.INFINITE_CARDINALITY.
-# TensorFlow is not imported here: who has a Dataset has imported it.
-_INFINITE = -1
+# The value of tf.data.INFINITE_CARDINALITY, which cardinality() returns for an infinite
+# dataset. It is copied here so that this module does not import TensorFlow.
+_INFINITE_CARDINALITY = -1
 
 
 def from_dataset(ds, *, return_X_y=False):
-    """Convert a `tf.data.Dataset` of (image, label) to arrays.
+    """Convert a `tf.data.Dataset` of (image, label) pairs to arrays.
 
-    The dataset is read once, images and labels together. Reading it twice, once for
-    images and once for labels, takes them apart if it shuffles anew at each pass, as
-    those of ``keras.utils.image_dataset_from_directory`` do.
+    The dataset is iterated over once, for images and labels together. Iterating twice,
+    once for the images and once for the labels, mismatches them if the dataset
+    reshuffles at each iteration, as the datasets of
+    ``keras.utils.image_dataset_from_directory`` do.
 
     Parameters
     ----------
     ds : tf.data.Dataset
-        Elements are pairs of an image and its label, or of a batch of images and
-        theirs. An image has the shape (height, width, n_channels) or (height, width);
-        a label is an integer, a string, or a one-hot vector.
+        Each element is either a pair of an image and its label, or a pair of a batch of
+        images and the batch of their labels. An image has the shape
+        (height, width, n_channels) or (height, width). A label is an integer, a string
+        or a one-hot vector.
 
     return_X_y : bool, default=False
-        Return `(images, target)` instead of a Bunch.
+        If True, return `(images, target)` instead of a Bunch.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes.
 
-        images : ndarray of shape (n_images, height, width, n_channels)
-            The images, or of shape (n_images, height, width) if they have no channels,
-            in the order in which `ds` gave them. As uint8 if all values are whole
-            numbers from 0 to 255, in whatever dtype they came; otherwise in the dtype
-            in which they came.
-        target : ndarray of shape (n_images,)
-            The label of each image: integers (of one-hot vectors the position of the
-            one) or strings.
-        target_names : ndarray of shape (n_classes,)
-            Names of the classes. Only if `ds` has the attribute `class_names`, which
-            TensorFlow loses in methods such as `map` and `shuffle`.
+        images : ndarray of shape (n_images, height, width, n_channels) or \
+                (n_images, height, width)
+            The images, in the order in which `ds` yields them. The dtype is uint8 if
+            all values are integers from 0 to 255, even if they are stored as floats;
+            otherwise it is the dtype of the images in `ds`.
+        target : ndarray of shape (n_images,), dtype intp or str
+            The label of each image. A one-hot vector becomes the index of its one.
+        target_names : ndarray of shape (n_classes,), dtype str
+            The names of the classes. Only present if `ds` has the attribute
+            `class_names`, which methods such as `map` and `shuffle` drop.
         DESCR : str
             Description of the data.
 
     (images, target) : tuple of ndarray
-        If `return_X_y` is True.
+        Only returned if `return_X_y` is True.
 
     Raises
     ------
     TypeError
-        If `ds` is no `tf.data.Dataset`, or its elements are no pairs of dense tensors.
+        If `ds` is not a `tf.data.Dataset`, its elements are not pairs of dense tensors,
+        or the images are not numeric.
     ValueError
-        If `ds` is empty or endless, images differ in size, or labels are neither whole
-        numbers nor strings nor one-hot.
+        If `ds` is empty or infinite, images differ in size, the numbers of images and
+        labels differ, or labels are neither integers, strings nor one-hot vectors.
 
     See Also
     --------
@@ -61,12 +63,13 @@ def from_dataset(ds, *, return_X_y=False):
 
     Notes
     -----
-    Arrays that are uint8 as photographs are take a quarter of the memory of the float32
-    that TensorFlow makes of them. They are filled batch by batch: if the dataset knows
-    its length, there is no second copy of them.
+    Photographs are stored as uint8, which takes a quarter of the memory of the float32
+    that TensorFlow converts them to. The output array is filled batch by batch. If the
+    dataset knows its length, no second copy is made.
 
-    A dataset that never ends is refused if it knows (as after ``repeat()``). One made
-    from a generator does not; cut it with ``ds.take(n)``.
+    An infinite dataset, for example after ``repeat()``, raises an error if TensorFlow
+    knows that it is infinite. TensorFlow does not know this for datasets made from a
+    generator; truncate these with ``ds.take(n)``.
 
     Examples
     --------
@@ -83,33 +86,34 @@ def from_dataset(ds, *, return_X_y=False):
     """
     image_spec, label_spec = _check_dataset(ds)
     n_elements = int(ds.cardinality())
-    if n_elements == _INFINITE:
+    if n_elements == _INFINITE_CARDINALITY:
         raise ValueError(
-            "Got a dataset that never ends (its cardinality is infinite), but expected "
-            "one that can be read to its end. Remove repeat(), or pass ds.take(n)."
+            "Got an infinite dataset, but expected a finite one. Remove repeat(), or "
+            "pass ds.take(n)."
         )
 
-    images, labels, batched = _Stack(), [], None
+    images, labels, batched = _ImageBuffer(), [], None
     for image, label in ds.as_numpy_iterator():
         image, label = np.asarray(image), np.asarray(label)
         if batched is None:
             batched = _is_batched(
-                _shape(image_spec, image.shape), _shape(label_spec, label.shape)
+                _static_shape(image_spec, image.shape),
+                _static_shape(label_spec, label.shape),
             )
             n_expected = n_elements * len(image) if batched else n_elements
         images.append(image if batched else image[None], n_expected)
         labels.append(label if batched else label[None])
     if not labels:
         raise ValueError(
-            "Got an empty dataset, but expected one with at least one image. "
-            "If it reads a one-shot generator, create it anew."
+            "Got an empty dataset, but expected at least one image. If the dataset "
+            "reads a generator that is exhausted, create it again."
         )
-    images = images.filled()
-    target = _to_classes(np.concatenate(labels))
+    images = images.to_array()
+    target = _convert_labels(np.concatenate(labels))
     if len(images) != len(target):
         raise ValueError(
-            f"Got {len(images)} images, but {len(target)} labels. Check that both have "
-            "the same batch size."
+            f"Got {len(images)} images, but {len(target)} labels. Make sure that each "
+            "batch has as many labels as images."
         )
 
     if return_X_y:
@@ -119,7 +123,7 @@ def from_dataset(ds, *, return_X_y=False):
         target=target,
         DESCR=(
             f"{len(images)} images of shape {images.shape[1:]} and dtype "
-            f"{images.dtype}, in the order of one pass over a tf.data.Dataset."
+            f"{images.dtype}, in the order in which a tf.data.Dataset yielded them."
         ),
     )
     class_names = getattr(ds, "class_names", None)
@@ -129,12 +133,13 @@ def from_dataset(ds, *, return_X_y=False):
 
 
 def _check_dataset(ds):
-    """Return the specs of image and label."""
+    """Return the TensorSpec of the images and that of the labels, or raise."""
     spec = getattr(ds, "element_spec", None)
     if spec is None or not hasattr(ds, "as_numpy_iterator"):
         raise TypeError(
             f"Got ds of type {type(ds).__name__}, but expected a tf.data.Dataset of "
-            "(image, label) pairs. Arrays need no conversion: pass them to fit."
+            "(image, label) pairs. Arrays need no conversion: pass them directly to "
+            "fit."
         )
     if not isinstance(spec, (tuple, list)) or len(spec) != 2:
         if isinstance(spec, dict):
@@ -154,110 +159,143 @@ def _check_dataset(ds):
         if type(part).__name__ != "TensorSpec":
             raise TypeError(
                 f"Got a dataset whose {name} is a {type(part).__name__}, but expected "
-                "a dense tensor. Resize images to one size in ds.map before batching; "
-                "map dicts, ragged and sparse tensors to dense ones."
+                "a dense tensor. Resize all images to the same size in ds.map before "
+                "batching; convert dicts, ragged and sparse tensors to dense tensors."
             )
     return spec
 
 
-def _shape(spec, actual):
-    """Shape with None where it varies, as far as the spec knows."""
+def _static_shape(spec, actual):
+    """Return the shape in `spec`, with None for unknown sizes.
+
+    If not even the rank is known, return `actual`, the shape of the first element.
+    """
     return actual if spec.shape.rank is None else tuple(spec.shape.as_list())
 
 
-def _is_batched(image, label):
-    """Whether elements of these shapes are batches."""
-    if len(image) == 4:
+def _is_batched(image_shape, label_shape):
+    """Return whether elements of these shapes are batches of images and labels."""
+    if len(image_shape) == 4:
         return True
-    if len(image) == 2 and len(label) <= 1:
+    if len(image_shape) == 2 and len(label_shape) <= 1:
         return False
-    if len(image) == 3:
-        if len(label) == 0:
+    if len(image_shape) == 3:
+        if len(label_shape) == 0:
             return False
-        if len(label) == 2:
+        if len(label_shape) == 2:
             return True
-        # Either a batch of grey images with plain labels, or one image with a one-hot
-        # label: the former agree in the first axis, the latter end in channels. Where
-        # only the first axis is open, it is that of a batch.
-        if len(label) == 1:
-            if image[0] is None and image[1] is not None:
-                return label[0] is None
-            return image[0] == label[0] and image[-1] not in (1, 3, 4)
+        # This is ambiguous: either a batch of images without channel axis and with
+        # scalar labels, or a single image with a one-hot label. In a batch, the first
+        # axes of images and labels have the same size. In a single image, the last
+        # axis is that of the channels. If the first axis is the only one of unknown
+        # size, it is the batch axis.
+        if len(label_shape) == 1:
+            if image_shape[0] is None and image_shape[1] is not None:
+                return label_shape[0] is None
+            return image_shape[0] == label_shape[0] and image_shape[-1] not in (1, 3, 4)
     raise ValueError(
-        f"Got a dataset with images of shape {image} and labels of shape {label}, but "
-        "expected images (height, width, n_channels) or (height, width), with a label "
-        "each, or batches of them."
+        f"Got a dataset with images of shape {image_shape} and labels of shape "
+        f"{label_shape}, but expected images of shape (height, width, n_channels) or "
+        "(height, width) with one label each, or batches of these. Decode or reshape "
+        "them in ds.map."
     )
 
 
-class _Stack:
-    """Rows that come in batches, as uint8 for as long as that loses nothing."""
+class _ImageBuffer:
+    """Array that grows as batches of images are appended.
+
+    The dtype is uint8 until the first batch that uint8 cannot represent exactly. The
+    array is then converted to the dtype of the dataset.
+    """
 
     def __init__(self):
         self.rows = None
-        self.n = 0
+        self.n_images = 0
 
     def append(self, batch, n_expected):
-        kept_whole = batch if batch.dtype == np.uint8 else _as_bytes(batch)
+        """Append a batch of images.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (batch_size, height, width[, n_channels])
+            The images.
+        n_expected : int
+            Expected total number of images, which the first call allocates memory for.
+            Negative if unknown.
+        """
+        batch_uint8 = batch if batch.dtype == np.uint8 else _to_uint8(batch)
         if self.rows is None:
-            self.given = batch.dtype
-            start = batch if kept_whole is None else kept_whole
-            n = max(n_expected, len(batch))
-            self.rows = np.empty((n, *batch.shape[1:]), start.dtype)
+            self.source_dtype = batch.dtype
+            dtype = batch.dtype if batch_uint8 is None else np.uint8
+            n_rows = max(n_expected, len(batch))
+            self.rows = np.empty((n_rows, *batch.shape[1:]), dtype)
         if batch.shape[1:] != self.rows.shape[1:]:
             raise ValueError(
                 f"Images differ in size: the first has the shape "
-                f"{self.rows.shape[1:]}, but image {self.n} has {batch.shape[1:]}. "
-                "Resize them in ds.map, for example by keras.ops.image.resize."
+                f"{self.rows.shape[1:]}, but image {self.n_images} has "
+                f"{batch.shape[1:]}. Resize them in ds.map, for example with "
+                "keras.ops.image.resize."
             )
-        if self.rows.dtype == np.uint8 != self.given and kept_whole is None:
-            self.rows = self.rows.astype(self.given)
-        end = self.n + len(batch)
-        if end > len(self.rows):  # of unknown length, or batches of several sizes
-            grown = np.empty(
-                (max(end, len(self.rows) * 3 // 2), *self.rows.shape[1:]),
-                self.rows.dtype,
-            )
-            grown[: self.n] = self.rows[: self.n]
-            self.rows = grown
-        self.rows[self.n : end] = kept_whole if self.rows.dtype == np.uint8 else batch
-        self.n = end
+        if self.rows.dtype == np.uint8 != self.source_dtype and batch_uint8 is None:
+            self.rows = self.rows.astype(self.source_dtype)
+        end = self.n_images + len(batch)
+        # The expected number is too small if the length of the dataset is unknown, or
+        # if later batches are larger than the first.
+        if end > len(self.rows):
+            n_rows = max(end, len(self.rows) * 3 // 2)
+            larger = np.empty((n_rows, *self.rows.shape[1:]), self.rows.dtype)
+            larger[: self.n_images] = self.rows[: self.n_images]
+            self.rows = larger
+        is_uint8 = self.rows.dtype == np.uint8
+        self.rows[self.n_images : end] = batch_uint8 if is_uint8 else batch
+        self.n_images = end
 
-    def filled(self):
-        return self.rows[: self.n]
+    def to_array(self):
+        """Return the appended images, as a view of the buffer."""
+        return self.rows[: self.n_images]
 
 
-def _as_bytes(batch):
-    """`batch` as uint8 if no value changes by that, else None."""
-    # bfloat16 is no floating type to NumPy, but compares as one.
+def _to_uint8(batch):
+    """Return `batch` as uint8, or None if that would change a value."""
+    # NumPy does not count bfloat16 among the floating-point dtypes.
     if batch.dtype.kind not in "iubf" and batch.dtype.name != "bfloat16":
         raise TypeError(
             f"Got images of dtype {batch.dtype}, but expected numbers. Decode them "
-            "in ds.map, for example by tf.io.decode_image."
+            "in ds.map, for example with tf.io.decode_image."
         )
-    # Compared before the cast, as casting what is out of range is undefined.
+    # Check the range first: casting a float that is out of range is undefined.
     if not (np.all(batch >= 0) and np.all(batch <= 255)):
         return None
-    whole = batch.astype(np.uint8)
-    return whole if np.array_equal(whole, batch) else None
+    converted = batch.astype(np.uint8)
+    return converted if np.array_equal(converted, batch) else None
 
 
-def _to_classes(labels):
-    """One label for each row: integers or strings."""
+def _convert_labels(labels):
+    """Convert labels to a 1-D array of integers or strings.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), (n, 1) or (n, n_classes)
+        Integers, strings, or one-hot vectors.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype intp or str
+    """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 2 and labels.dtype.kind in "iufb":
         if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
             raise ValueError(
                 f"Got labels of shape (n, {labels.shape[1]}) that are not one-hot, but "
-                "expected one class for each image. Several classes for an image and "
-                "soft labels are not supported."
+                "expected exactly one class per image. Multi-label and soft targets "
+                "are not supported; convert them to one class per image in ds.map."
             )
         return labels.argmax(axis=1).astype(np.intp)
     if labels.ndim != 1:
         raise ValueError(
-            f"Got labels of shape {labels.shape}, but expected one label for each "
-            "image, or one-hot vectors."
+            f"Got labels of shape {labels.shape}, but expected one label or one-hot "
+            "vector per image. Reshape them in ds.map."
         )
     if labels.dtype.kind in "OSU":
         return np.array(
@@ -266,6 +304,7 @@ def _to_classes(labels):
     if labels.dtype.kind == "f" and not np.all(labels == np.rint(labels)):
         raise ValueError(
             f"Got labels such as {labels[labels != np.rint(labels)][0]}, but expected "
-            "whole numbers, strings, or one-hot vectors."
+            "integers, strings or one-hot vectors. Convert them to class labels in "
+            "ds.map."
         )
     return labels.astype(np.intp)

@@ -1,4 +1,4 @@
-"""What people look at: images, curves, scores, predictions, as scikit-learn draws."""
+"""Display classes for images, predictions, learning curves and search results."""
 
 from ._attribution import AttributionDisplay
 from ._confusion_gallery import ConfusionGalleryDisplay

@@ -1,20 +1,22 @@
-"""Where a network looks, laid over the images."""
+"""Attribution maps drawn over the images."""
 
 import functools
 
 import numpy as np
 
-from .._data import images_of
+from .._utils._validation import to_images
 from ..inspection import grad_cam, occlusion
-from ..inspection._targets import target_codes
-from ._drawing import as_pictures, make_axes, show_image
-from ._inputs import names_of
+from ..inspection._targets import target_indices
+from ._drawing import make_axes, scale_images, show_image
+from ._inputs import class_names
 
 
 class AttributionDisplay:
-    """Images, and beside each the places that its class was found by.
+    """Images with overlays of the regions that support a class.
 
-    It is recommended to use :meth:`from_estimator` to create one.
+    It is recommended to use
+    :meth:`~skcnn.display.AttributionDisplay.from_estimator` to create an
+    `AttributionDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
@@ -22,28 +24,29 @@ class AttributionDisplay:
         The images.
 
     attributions : dict of str to ndarray of shape (n_images, height, width)
-        By the name of a method, what it attributes to each pixel.
+        The attribution of each pixel, by the name of the method that computed it.
 
     titles : list of str, default=None
-        One above each image; None for none.
+        The title of each image. If None, no titles are drawn.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_images, 1 + n_methods)
-        A row for each image.
+        Axes of the plot. Each row shows an image, followed by its overlays.
 
     figure_ : matplotlib Figure
-        Figure with the images.
+        Figure that contains the axes.
 
     images_ : list of matplotlib AxesImage
-        The images that were drawn, one in each row.
+        The image in the first column of each row.
 
     overlays_ : list of list of matplotlib AxesImage
-        For each image, the attributions that were drawn over it.
+        The attribution overlays of each image, one per method.
 
     See Also
     --------
-    skcnn.inspection.grad_cam, skcnn.inspection.occlusion : Compute attributions.
+    skcnn.inspection.grad_cam : Compute attributions from gradients.
+    skcnn.inspection.occlusion : Compute attributions by covering parts of the image.
 
     Examples
     --------
@@ -64,27 +67,29 @@ class AttributionDisplay:
         self.titles = titles
 
     def plot(self, *, ax=None, image_kw=None, overlay_kw=None, title_kw=None):
-        """Draw the images and what is attributed to their places.
+        """Draw the images and their attribution overlays.
 
-        An attribution is drawn on the scale of its image: strong where it is largest,
-        nothing where it is 0 or less.
+        Each overlay is scaled by its own maximum: it is most opaque at the largest
+        attribution, and transparent at attributions of 0 or less.
 
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that all is drawn within, or one for each place. None draws a new
-            figure.
+            A single Axes to draw the grid in, or one Axes per image and overlay. If
+            None, a new figure is created.
         image_kw : dict, default=None
-            For the images, :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow` for the
+            images.
         overlay_kw : dict, default=None
-            For the attributions, :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow` for the
+            overlays.
         title_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.set_title`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.set_title`.
 
         Returns
         -------
         display : AttributionDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
         """
         n_columns = 1 + len(self.attributions)
         n = len(self.images) * n_columns
@@ -92,28 +97,29 @@ class AttributionDisplay:
         rows = self.axes_.reshape(-1, n_columns)
         title_kw = {"size": "medium", **(title_kw or {})}
         self.images_, self.overlays_ = [], []
-        for i, (picture, row) in enumerate(
-            zip(as_pictures(self.images), rows, strict=True)
+        for i, (image, row) in enumerate(
+            zip(scale_images(self.images), rows, strict=True)
         ):
-            self.images_.append(show_image(row[0], picture, **(image_kw or {})))
+            self.images_.append(show_image(row[0], image, **(image_kw or {})))
             if self.titles is not None:
                 row[0].set_title(self.titles[i], **title_kw)
             overlays = []
-            for axes, (name, found) in zip(
+            for axes, (name, attribution) in zip(
                 row[1:], self.attributions.items(), strict=True
             ):
-                # In grey, so that colours are those of the attribution.
-                grey = picture if picture.ndim == 2 else picture.mean(axis=-1)
-                show_image(axes, grey)
-                strength = np.clip(found[i], 0, None)
+                # Draw the image in grey, so that all colours belong to the overlay.
+                show_image(axes, image if image.ndim == 2 else image.mean(axis=-1))
+                strength = np.clip(attribution[i], 0, None)
                 strength = strength / (strength.max() or 1)
-                look = {
+                defaults = {
                     "cmap": "inferno",
                     "vmin": 0,
                     "vmax": 1,
                     "alpha": 0.75 * strength,
                 }
-                overlays.append(axes.imshow(strength, **{**look, **(overlay_kw or {})}))
+                overlays.append(
+                    axes.imshow(strength, **{**defaults, **(overlay_kw or {})})
+                )
                 if i == 0:
                     axes.set_title(name.replace("_", "-"), **title_kw)
             self.overlays_.append(overlays)
@@ -131,56 +137,64 @@ class AttributionDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw where a fitted classifier looks.
+        """Compute and draw attributions for a fitted classifier.
 
         Parameters
         ----------
         estimator : CNNClassifier or other classifier
-            Fitted; a search as well. ``method="occlusion"`` takes any classifier.
+            A fitted classifier. ``"grad_cam"`` requires a CNNClassifier or a search
+            whose best estimator is one. ``"occlusion"`` works with any classifier that
+            has `predict_proba`.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            The images to draw: a few.
+            The images to draw. Each takes one row of the figure.
         target : label or array-like of shape (n_samples,), default=None
-            The class to explain, or one for each image. None stands for the one that
-            is predicted.
+            The class to explain: one label for all images, or one label per image. If
+            None, the predicted class of each image is explained.
         method : str or list of str, default=("grad_cam", "occlusion")
-            ``"grad_cam"``, ``"occlusion"``, or both: see :mod:`skcnn.inspection`.
+            The attribution methods: ``"grad_cam"``, ``"occlusion"`` or both. See
+            :mod:`skcnn.inspection`.
         display_labels : array-like of shape (n_classes,), default=None
-            Names of the classes, in the order of ``estimator.classes_``. None shows
-            the labels.
+            Names of the classes, in the order of ``estimator.classes_``. If None, the
+            labels are shown.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones. None takes the estimator's.
+            Shape of each image if `X` is flattened. If None, the shape is taken from
+            the estimator.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : AttributionDisplay
+            Object that stores the attributions and the plot.
 
         Raises
         ------
+        TypeError
+            If `method` includes ``"grad_cam"`` and `estimator` is not a CNNClassifier.
         ValueError
-            For an unknown `method`.
+            If `method` or `target` is unknown, or if the shape of `X` or
+            `display_labels` does not fit.
         """
-        known = {
+        functions = {
             "grad_cam": grad_cam,
             "occlusion": functools.partial(occlusion, image_shape=image_shape),
         }
         methods = (method,) if isinstance(method, str) else tuple(method)
         for name in methods:
-            if name not in known:
+            if name not in functions:
                 raise ValueError(
-                    f"Got method with {name!r}, but expected 'grad_cam' or 'occlusion'."
+                    f"Got {name!r} in method, but expected 'grad_cam' or 'occlusion'."
                 )
         proba = estimator.predict_proba(X)
-        names = names_of(estimator.classes_, display_labels)
-        codes = target_codes(target, proba, estimator.classes_)
+        names = class_names(estimator.classes_, display_labels)
+        indices = target_indices(target, proba, estimator.classes_)
         attributions = {
-            name: known[name](estimator, X, target=estimator.classes_[codes])
+            name: functions[name](estimator, X, target=estimator.classes_[indices])
             for name in methods
         }
         titles = [
-            f"{names[c]} {row[c]:.2f}" for c, row in zip(codes, proba, strict=True)
+            f"{names[k]} {row[k]:.2f}" for k, row in zip(indices, proba, strict=True)
         ]
-        display = cls(images_of(X, image_shape, estimator), attributions, titles=titles)
+        display = cls(to_images(X, image_shape, estimator), attributions, titles=titles)
         return display.plot(**plot_kw)

@@ -1,50 +1,55 @@
-"""The images of the classes that are confused most."""
+"""Misclassified images of the most confused pairs of classes."""
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length
 
-from .._data import images_of
-from ._drawing import VERMILION, as_pictures, make_axes, show_image
+from .._utils._validation import to_images
+from ._drawing import VERMILION, make_axes, scale_images, show_image
 from ._inputs import check_predictions
 
 
 class ConfusionGalleryDisplay:
-    """Images of the most confused pairs of classes, one pair in each row.
+    """Misclassified images of the most confused pairs of classes, one pair per row.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions` to
-    create one. How often each class is taken for each other one, scikit-learn's
-    :class:`~sklearn.metrics.ConfusionMatrixDisplay` shows.
+    It is recommended to use
+    :meth:`~skcnn.display.ConfusionGalleryDisplay.from_estimator` or
+    :meth:`~skcnn.display.ConfusionGalleryDisplay.from_predictions` to create a
+    `ConfusionGalleryDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
     images : list of ndarray of shape (n_images, height, width, channels)
-        For each pair, the images of the one class that were taken for the other, the
-        surest first.
+        For each pair, the images of the true class that were predicted as the other
+        class, the most confident predictions first.
 
     pairs : list of tuple (str, str)
-        For each pair the names of the true and of the predicted class.
+        For each pair, the names of the true and the predicted class.
 
     counts : list of int
-        For each pair, how many images were confused, shown or not.
+        For each pair, the number of confused images, including those not shown.
 
     probas : list of ndarray of shape (n_images, 2)
-        For each pair, the probabilities of the true and of the predicted class.
+        For each pair, the predicted probabilities of the true and the predicted class,
+        one row per image.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_pairs, n_columns)
-        One for each image; those without one are switched off.
+        Axes of the plot, one per image. Unused axes are switched off.
 
     figure_ : matplotlib Figure
-        Figure with the images.
+        Figure that contains the axes.
 
     images_ : list of list of matplotlib AxesImage
-        For each pair, the images that were drawn.
+        The images drawn for each pair.
 
     See Also
     --------
-    PredictionGridDisplay : Errors of all classes, by their confidence.
+    PredictionGridDisplay : Show individual predictions, for example the most confident
+        errors of all classes.
+    sklearn.metrics.ConfusionMatrixDisplay : Show how often each class is predicted as
+        each other class.
 
     Examples
     --------
@@ -72,17 +77,17 @@ class ConfusionGalleryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that all is drawn within, or one for each place. None draws a new
-            figure.
+            A single Axes to draw the grid in, or one Axes per place in the grid. If
+            None, a new figure is created.
         image_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow`.
         title_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.set_title`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.set_title`.
 
         Returns
         -------
         display : ConfusionGalleryDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
         """
         n_columns = max((len(images) for images in self.images), default=1)
         n = max(len(self.pairs), 1) * n_columns
@@ -97,19 +102,20 @@ class ConfusionGalleryDisplay:
         for row, images, pair, count, probas in zip(
             rows, self.images, self.pairs, self.counts, self.probas, strict=True
         ):
-            drawn = []
-            for axes, picture, proba in zip(
-                row, as_pictures(images), probas, strict=False
+            artists = []
+            # A row may have more axes than images, hence strict=False.
+            for axes, image, proba in zip(
+                row, scale_images(images), probas, strict=False
             ):
                 axes.set_axis_on()
-                drawn.append(show_image(axes, picture, **(image_kw or {})))
+                artists.append(show_image(axes, image, **(image_kw or {})))
                 lines = [f"{name} {p:.2f}" for name, p in zip(pair, proba, strict=True)]
-                look = {"size": "small", **(title_kw or {})}
-                axes.set_title("\n".join(lines), **look)
+                style = {"size": "small", **(title_kw or {})}
+                axes.set_title("\n".join(lines), **style)
             row[0].set_ylabel(
                 f"{pair[0]}\ntaken for\n{pair[1]}\n({count})", color=VERMILION
             )
-            self.images_.append(drawn)
+            self.images_.append(artists)
         return self
 
     @classmethod
@@ -125,36 +131,46 @@ class ConfusionGalleryDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw what a fitted classifier confuses.
+        """Draw the images that a fitted classifier confuses most.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with `predict_proba`; a pipeline or a search as well.
+            A fitted classifier with `predict_proba`, which may be a pipeline or a
+            search.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            Images.
+            The images to predict.
         y : array-like of shape (n_samples,)
-            Their true classes.
+            The true labels.
         n_pairs : int, default=3
-            How many pairs of classes, at most: those with the most images. A class
-            taken for another and the other for it are two pairs.
+            Maximum number of pairs of classes. The pairs with the most confused images
+            are shown. The order matters: "a predicted as b" and "b predicted as a" are
+            two pairs.
         n_images : int, default=6
-            How many images of each, at most.
+            Maximum number of images per pair.
         display_labels : array-like of shape (n_classes,), default=None
-            Names of the classes, in the order of ``estimator.classes_``. None shows
-            the labels.
+            Names of the classes, in the order of ``estimator.classes_``. If None, the
+            labels are shown.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones. None takes the estimator's.
+            Shape of each image if `X` is flattened. If None, the shape is taken from
+            the estimator.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : ConfusionGalleryDisplay
+            Object that stores the confused images and the plot.
+
+        Raises
+        ------
+        ValueError
+            If labels are not among the classes, or if the shapes of `X`, `y` and
+            `display_labels` do not fit.
         """
         return cls.from_predictions(
-            images_of(X, image_shape, estimator),
+            to_images(X, image_shape, estimator),
             y,
             estimator.predict_proba(X),
             classes=estimator.classes_,
@@ -178,60 +194,72 @@ class ConfusionGalleryDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw what was confused, by `cross_val_predict` for example.
+        """Draw the most confused images, given the predicted probabilities.
+
+        Use this method for predictions of
+        :func:`~sklearn.model_selection.cross_val_predict`, for example.
 
         Parameters
         ----------
-        X : array-like
-            Images, as in :meth:`from_estimator`.
+        X : array-like of shape (n_samples, height, width, channels), \
+                (n_samples, height, width) or (n_samples, n_features)
+            The images.
         y_true : array-like of shape (n_samples,)
-            Their true classes.
+            The true labels.
         y_proba : array-like of shape (n_samples, n_classes)
-            Probabilities of the classes.
+            The predicted probabilities.
         classes : array-like of shape (n_classes,), default=None
-            The classes, in the order of the columns of `y_proba`. None stands for
-            those in `y_true`, sorted.
+            The class of each column of `y_proba`. If None, the sorted labels in
+            `y_true` are used.
         n_pairs : int, default=3
-            As in :meth:`from_estimator`.
+            Maximum number of pairs of classes, as in :meth:`from_estimator`.
         n_images : int, default=6
-            As in :meth:`from_estimator`.
+            Maximum number of images per pair.
         display_labels : array-like of shape (n_classes,), default=None
-            As in :meth:`from_estimator`.
+            Names of the classes, in the order of `classes`. If None, the labels are
+            shown.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones.
+            Shape of each image. Required if `X` is flattened.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : ConfusionGalleryDisplay
+            Object that stores the confused images and the plot.
+
+        Raises
+        ------
+        ValueError
+            If labels are not among the classes, or if the shapes of the arrays do not
+            fit.
         """
-        images = images_of(X, image_shape)
-        codes, proba, names = check_predictions(
+        images = to_images(X, image_shape)
+        y_encoded, proba, names = check_predictions(
             y_true, y_proba, classes, display_labels
         )
         check_consistent_length(images, proba)
         predicted = proba.argmax(axis=1)
-        confused = confusion_matrix(codes, predicted, labels=range(len(names)))
-        np.fill_diagonal(confused, 0)
-        most = np.argsort(-confused, axis=None, kind="stable")[:n_pairs]
+        errors = confusion_matrix(y_encoded, predicted, labels=range(len(names)))
+        np.fill_diagonal(errors, 0)
+        largest = np.argsort(-errors, axis=None, kind="stable")[:n_pairs]
         pairs = [
-            (true, taken)
-            for true, taken in zip(*np.unravel_index(most, confused.shape), strict=True)
-            if confused[true, taken]
+            (i, j)
+            for i, j in zip(*np.unravel_index(largest, errors.shape), strict=True)
+            if errors[i, j]
         ]
-        chosen = []
-        for true, taken in pairs:
-            (rows,) = np.nonzero((codes == true) & (predicted == taken))
-            surest = np.argsort(-proba[rows, taken], kind="stable")[:n_images]
-            chosen.append(rows[surest])
+        rows_per_pair = []
+        for i, j in pairs:
+            (rows,) = np.nonzero((y_encoded == i) & (predicted == j))
+            most_confident = np.argsort(-proba[rows, j], kind="stable")[:n_images]
+            rows_per_pair.append(rows[most_confident])
         display = cls(
-            [images[rows] for rows in chosen],
-            pairs=[(str(names[true]), str(names[taken])) for true, taken in pairs],
-            counts=[int(confused[pair]) for pair in pairs],
+            [images[rows] for rows in rows_per_pair],
+            pairs=[(str(names[i]), str(names[j])) for i, j in pairs],
+            counts=[int(errors[pair]) for pair in pairs],
             probas=[
                 proba[rows][:, list(pair)]
-                for rows, pair in zip(chosen, pairs, strict=True)
+                for rows, pair in zip(rows_per_pair, pairs, strict=True)
             ],
         )
         return display.plot(**plot_kw)

@@ -1,12 +1,13 @@
-"""What displays share: colours, grids of axes, arrays as pictures."""
+"""Drawing helpers shared by the displays: colours, grids of axes, image scaling."""
 
 import math
 from itertools import cycle
 
 import numpy as np
 
-# Okabe and Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/: all
-# eyes tell them apart, and so does grey print, by the markers and dashes beside them.
+# The colour-blind safe palette of Okabe and Ito, "Color Universal Design", 2008,
+# https://jfly.uni-koeln.de/color/. Markers and dashes additionally distinguish lines in
+# grayscale prints.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
     "#000000",
@@ -15,28 +16,30 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def styles():
-    """Colours and markers of lines: as many pairs as there are of them, and anew."""
+    """Cycle through all pairs of a colour and a marker, for the lines of a plot."""
     n = len(COLOURS)
     return cycle((COLOURS[i % n], MARKERS[(i + i // n) % n]) for i in range(n * n))
 
 
 def make_axes(ax, n, n_columns, size):
-    """Axes to draw `n` things in.
+    """Create a grid of `n` axes, or check those that the caller passed.
 
     Parameters
     ----------
     ax : None, Axes or array-like of Axes
-        None for a new figure; one that the grid is drawn within; or as many as `n`.
+        None creates a new figure. If a single Axes is passed, the grid is created in
+        its place. If several are passed, these are used, and there must be `n`.
     n, n_columns : int
-        Number of axes, and of those beside each other.
+        Number of axes, and maximum number of axes per row.
     size : tuple (width, height)
-        Of one of them in a new figure, in inches.
+        Size of each axes in a new figure, in inches.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-    axes : ndarray of Axes, of shape (n_rows, n_columns)
-        Those beyond `n` are switched off. Of the shape of `ax`, if that has many.
+        The figure that contains the axes.
+    axes : ndarray of Axes of shape (n_rows, n_columns) or of the shape of `ax`
+        The axes. Unused axes at the end of the grid are switched off.
     """
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
@@ -58,30 +61,37 @@ def make_axes(ax, n, n_columns, size):
         spec = ax.get_subplotspec()
         if spec is None:
             raise ValueError(
-                f"Got an ax that is no subplot to draw {n} pictures within. Make it "
-                "with plt.subplots, or pass that many axes."
+                f"Got an ax that is not a subplot, so it cannot be divided into {n} "
+                f"axes. Create it with plt.subplots, or pass {n} axes."
             )
         ax.set_axis_off()
         axes = spec.subgridspec(n_rows, n_columns).subplots(squeeze=False)
     else:
         axes = np.asarray(ax, dtype=object)
         if axes.size != n:
-            raise ValueError(f"Got ax with {axes.size} axes, but expected {n}.")
+            raise ValueError(
+                f"Got ax with {axes.size} axes, but expected {n}. Pass that many, a "
+                "single one to draw them all in, or None."
+            )
         return axes.flat[0].figure, axes
     for unused in axes.flat[n:]:
         unused.set_axis_off()
     return figure, axes
 
 
-def cut_start(axes, curves):
-    """Cut the axis of a loss above what comes after its start, if that towers above.
+def clip_initial_peak(axes, curves):
+    """Limit the y axis of loss curves if their start is far above all later values.
+
+    Otherwise the first epochs would compress the rest of the curves into a flat line.
+    The limit is derived from the values after the first tenth of the epochs, plus a
+    margin.
 
     Parameters
     ----------
     axes : Axes
-        What the curves were drawn in.
+        The axes that contain the curves.
     curves : list of array-like of shape (n_epochs,)
-        What was drawn. The start is the first tenth of the epochs.
+        The loss curves. NaN and infinite values are ignored.
     """
     curves = [np.asarray(curve, float) for curve in curves]
     later = np.concatenate([curve[math.ceil(len(curve) / 10) :] for curve in curves])
@@ -89,25 +99,35 @@ def cut_start(axes, curves):
     if not len(later):
         return
     low, high = later.min(), later.max()
-    room = 0.5 * (high - low)
-    if axes.dataLim.ymax > high + 2 * room > high:
-        axes.set_ylim(low - 0.2 * room, high + room)
+    margin = 0.5 * (high - low)
+    if axes.dataLim.ymax > high + 2 * margin > high:
+        axes.set_ylim(low - 0.2 * margin, high + margin)
 
 
-def as_pictures(images):
-    """Images as matplotlib shows them, on one scale for all.
+def scale_images(images):
+    """Scale images to values from 0 to 1 for matplotlib.
+
+    All images share one scale. Images with one or two channels become grayscale images:
+    their channels are averaged, and the smallest value is mapped to 0 and the largest
+    to 1. Of images with more channels, the first three are taken as red, green and
+    blue. These are scaled as follows:
+
+    - uint8 values, and non-negative values of which the largest is above 1 and at most
+      255, are divided by 255;
+    - non-negative values up to 1 are not scaled;
+    - other non-negative values are divided by the largest value;
+    - if there are negative values, the smallest value is mapped to 0 and the largest
+      to 1.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width, channels)
+        The images, of any numeric dtype.
 
     Returns
     -------
-    ndarray of shape (n, height, width) or (n, height, width, 3)
-        From 0 to 1. Grey from one or two channels, as their mean, on the scale of what
-        there is; or the first three as red, green and blue: uint8 and values up to 255
-        as parts of it, values up to 1 as they are, larger ones up to the highest, and
-        those that may be negative from the lowest to the highest.
+    scaled : ndarray of shape (n, height, width) or (n, height, width, 3), dtype float32
+        Values from 0 to 1.
     """
     images = np.asarray(images)
     is_grey = images.shape[-1] < 3
@@ -120,9 +140,9 @@ def as_pictures(images):
     return ((values - low) / ((high - low) or 1.0)).astype(np.float32)
 
 
-def show_image(ax, picture, **image_kw):
-    """Draw one of `as_pictures` without ticks."""
-    settings = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
-    artist = ax.imshow(picture, **{**settings, **image_kw})
+def show_image(ax, image, **image_kw):
+    """Draw an image that `scale_images` returned, without ticks."""
+    defaults = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    artist = ax.imshow(image, **{**defaults, **image_kw})
     ax.set(xticks=[], yticks=[])
     return artist

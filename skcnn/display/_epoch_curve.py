@@ -1,55 +1,60 @@
-"""Scores after every epoch, by candidate or by fold."""
+"""Cross-validation scores after every epoch, by candidate or by fold."""
 
 import numpy as np
 
 from ..model_selection import epoch_curve
-from ._drawing import BLACK, cut_start, make_axes, styles
-from ._search import is_loss, label_and_values, labels_of
+from ._drawing import BLACK, clip_initial_peak, make_axes, styles
+from ._search import candidate_labels, is_loss, label_and_values
 
 
 class EpochCurveDisplay:
-    """Scores of cross-validation from epoch to epoch.
+    """Cross-validation scores after every epoch.
 
-    It is recommended to use :meth:`from_estimator` to create one. The parameters are
-    what :func:`~skcnn.model_selection.epoch_curve` returns:
-    ``EpochCurveDisplay(**curve)``.
+    It is recommended to use
+    :meth:`~skcnn.display.EpochCurveDisplay.from_estimator` to create an
+    `EpochCurveDisplay`. To draw scores that
+    :func:`~skcnn.model_selection.epoch_curve` returned as `curve`, use
+    ``EpochCurveDisplay(**curve).plot()``. All parameters are stored as attributes.
 
     Parameters
     ----------
     epochs : ndarray of shape (n_epochs,)
-        1, 2, and so on.
+        The epochs, counted from 1.
 
     params : list of dict
         The parameters of each candidate.
 
     train_scores, test_scores : dict of str to ndarray of shape \
             (n_candidates, n_folds, n_epochs)
-        Scores by their names, of the images trained on and of those held out.
+        Scores on the training images and on the held-out images, by the name of the
+        score. A score whose name starts with ``"neg_"`` is drawn with its sign
+        reversed: ``"neg_log_loss"`` is drawn as the log loss.
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (1, n_axes)
-        One for each score; of ``kind="folds"``, one for each candidate.
+    axes_ : ndarray of matplotlib Axes
+        Axes of the plot: one per score, in one row, or one per candidate if
+        ``kind="folds"``, in rows of at most three.
 
     bands_ : list of matplotlib PolyCollection
-        One standard deviation of the folds to both sides, for each line of the mean of
-        the images held out.
+        For each mean over the folds on the held-out images, a band of one standard
+        deviation above and below it. Empty if ``kind="folds"``.
 
     figure_ : matplotlib Figure
-        Figure with the curves.
+        Figure that contains the axes.
 
     lines_ : list of matplotlib Line2D
         The curves, in the order of `axes_`.
 
     See Also
     --------
-    skcnn.model_selection.epoch_curve : Computes the scores.
-    HistoryDisplay : Loss and accuracy of one fit.
+    skcnn.model_selection.epoch_curve : Compute the scores.
+    HistoryDisplay : Draw the loss and accuracy of a single fit.
 
     Notes
     -----
-    Where a loss starts far above all that follows, its axis is cut above what comes
-    after the first tenth of the epochs.
+    If a loss starts far above all its later values, the y axis is limited to the values
+    after the first tenth of the epochs, plus a margin.
 
     Examples
     --------
@@ -89,29 +94,31 @@ class EpochCurveDisplay:
         Parameters
         ----------
         kind : {"candidates", "folds"}, default="candidates"
-            ``"candidates"`` draws the mean of the folds for each candidate, in one
-            panel for each score; ``"folds"`` draws each fold, and their mean, of the
-            first score, in one panel for each candidate.
+            ``"candidates"`` draws one panel per score, with the mean over the folds for
+            each candidate. ``"folds"`` draws one panel per candidate, with the first
+            score of each fold and the mean over the folds.
         score_type : {"test", "both"}, default="test"
-            Whether to draw, beside the scores of the images held out, those of the
-            images trained on.
+            ``"test"`` draws the scores on the held-out images. ``"both"`` also draws
+            those on the training images.
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that all is drawn within, or one for each panel. None draws a new
-            figure.
+            A single Axes to draw all panels in, or one Axes per panel. If None, a new
+            figure is created.
         line_kw : dict, default=None
-            For the curves, :meth:`matplotlib.axes.Axes.plot`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.plot` for the
+            curves.
         fill_between_kw : dict, default=None
-            For the bands, :meth:`matplotlib.axes.Axes.fill_between`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.fill_between` for
+            the bands.
 
         Returns
         -------
         display : EpochCurveDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
 
         Raises
         ------
         ValueError
-            For an unknown `kind` or `score_type`.
+            If `kind` or `score_type` is unknown.
         """
         if score_type not in ("test", "both"):
             raise ValueError(
@@ -144,35 +151,40 @@ class EpochCurveDisplay:
         verbose=0,
         **plot_kw,
     ):
-        """Train by cross-validation and draw the scores.
+        """Cross-validate an estimator and draw its scores after every epoch.
+
+        This method passes all parameters except `plot_kw` to
+        :func:`~skcnn.model_selection.epoch_curve`, which describes them in detail.
 
         Parameters
         ----------
         estimator : CNNClassifier or Pipeline
-            As in :func:`~skcnn.model_selection.epoch_curve`, like what follows.
-        X : array-like
-            Images.
+            The estimator to train, or a pipeline whose last step is a CNNClassifier.
+        X : array-like of shape (n_samples, height, width, channels), \
+                (n_samples, height, width) or (n_samples, n_features)
+            The images.
         y : array-like of shape (n_samples,)
-            Class labels.
+            The labels.
         param_grid : dict or list of dict, default=None
-            Candidates to compare.
+            The parameters of the candidates. If None, `estimator` is the only one.
         groups : array-like of shape (n_samples,), default=None
-            Groups of samples that `cv` keeps together.
+            Group labels, for a `cv` that splits by group.
         cv : int, cross-validation generator or an iterable, default=None
-            Folds.
+            Cross-validation strategy. None means stratified 5-fold cross-validation.
         scoring : str, callable, list, tuple or dict, \
                 default=("accuracy", "neg_log_loss")
-            What is scored.
+            The scores to compute.
         n_jobs : int, default=None
-            Processes to train in.
+            Number of fits to run in parallel.
         verbose : int, default=0
-            Of joblib.
+            Verbosity of joblib.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : EpochCurveDisplay
+            Object that stores the scores and the plot.
         """
         curve = epoch_curve(
             estimator,
@@ -190,80 +202,90 @@ class EpochCurveDisplay:
     def _plot_candidates(self, score_type, ax, line_kw, band_kw):
         n = len(self.test_scores)
         self.figure_, self.axes_ = make_axes(ax, n, n, (4.8, 3.6))
-        names = labels_of(self.params)
+        names = candidate_labels(self.params)
         for axes, score in zip(self.axes_.flat, self.test_scores, strict=True):
-            label, held_out = label_and_values(score, self.test_scores[score])
-            _, trained_on = label_and_values(score, self.train_scores[score])
+            label, test = label_and_values(score, self.test_scores[score])
+            _, train = label_and_values(score, self.train_scores[score])
             for i, (name, (colour, marker)) in enumerate(
                 zip(names, styles(), strict=False)
             ):
-                look = {"color": colour, "marker": marker, "label": name or "held out"}
-                mean = self._line(axes, held_out[i], look, line_kw)
-                spread = _over_folds(np.nanstd, held_out[i])
+                style = {"color": colour, "marker": marker, "label": name or "held out"}
+                mean = self._draw_mean(axes, test[i], style, line_kw)
+                std = _over_folds(np.nanstd, test[i])
                 band = {"color": colour, "alpha": 0.15, "linewidth": 0}
                 self.bands_.append(
                     axes.fill_between(
-                        self.epochs, mean - spread, mean + spread, **{**band, **band_kw}
+                        self.epochs, mean - std, mean + std, **{**band, **band_kw}
                     )
                 )
                 if score_type == "both":
-                    label_trained = f"{name}, in training" if name else "in training"
-                    look = {"color": colour, "linestyle": "--", "label": label_trained}
-                    self._line(axes, trained_on[i], look, line_kw)
-            self._finish(axes, label, score)
+                    train_label = f"{name}, in training" if name else "in training"
+                    style = {"color": colour, "linestyle": "--", "label": train_label}
+                    self._draw_mean(axes, train[i], style, line_kw)
+            self._finish_axes(axes, label, score)
         if any(names) or score_type == "both":
             self.axes_.flat[0].legend(fontsize="small")
 
     def _plot_folds(self, score_type, ax, line_kw):
         score = next(iter(self.test_scores))
-        label, held_out = label_and_values(score, self.test_scores[score])
-        _, trained_on = label_and_values(score, self.train_scores[score])
+        label, test = label_and_values(score, self.test_scores[score])
+        _, train = label_and_values(score, self.train_scores[score])
         n = len(self.params)
         self.figure_, self.axes_ = make_axes(ax, n, 3, (4.2, 3.4))
-        drawn = [axes for axes in self.axes_.flat][:n]
+        panels = list(self.axes_.flat)[:n]
         for i, (axes, name) in enumerate(
-            zip(drawn, labels_of(self.params), strict=True)
+            zip(panels, candidate_labels(self.params), strict=True)
         ):
-            folds = enumerate(held_out[i], 1)
+            folds = enumerate(test[i], 1)
             for (fold, values), (colour, marker) in zip(folds, styles(), strict=False):
-                look = {"color": colour, "marker": marker, "linewidth": 1}
-                look |= {"label": f"fold {fold}", "alpha": 0.8}
-                self._line(axes, values[None], look, line_kw)
+                style = {"color": colour, "marker": marker, "linewidth": 1}
+                style |= {"label": f"fold {fold}", "alpha": 0.8}
+                self._draw_mean(axes, values[None], style, line_kw)
                 if score_type == "both":
-                    look = {"color": colour, "linestyle": "--", "linewidth": 1}
-                    look["label"] = f"fold {fold}, in training"
-                    self._line(axes, trained_on[i][fold - 1][None], look, line_kw)
-            look = {"color": BLACK, "linewidth": 2.2, "label": "mean"}
-            self._line(axes, held_out[i], look, line_kw)
+                    style = {"color": colour, "linestyle": "--", "linewidth": 1}
+                    style["label"] = f"fold {fold}, in training"
+                    self._draw_mean(axes, train[i][fold - 1][None], style, line_kw)
+            style = {"color": BLACK, "linewidth": 2.2, "label": "mean"}
+            self._draw_mean(axes, test[i], style, line_kw)
             axes.set_title(name, size="medium")
-            self._finish(axes, label, score)
-        limits = [axes.get_ylim() for axes in drawn]
-        for axes in drawn:
+            self._finish_axes(axes, label, score)
+        # Use the same limits in all panels, so that candidates can be compared.
+        limits = [axes.get_ylim() for axes in panels]
+        for axes in panels:
             axes.set_ylim(
                 min(low for low, _ in limits), max(high for _, high in limits)
             )
-        drawn[0].legend(fontsize="small")
+        panels[0].legend(fontsize="small")
 
-    def _line(self, axes, folds, look, line_kw):
-        """Draw the mean of folds, and return it."""
+    def _draw_mean(self, axes, folds, style, line_kw):
+        """Draw the mean over the folds, and return it.
+
+        `folds` is an ndarray of shape (n_folds, n_epochs).
+        """
         mean = _over_folds(np.nanmean, folds)
-        look = {"markersize": 3 if len(self.epochs) <= 60 else 0, **look, **line_kw}
-        self.lines_ += axes.plot(self.epochs, mean, **look)
+        # With many epochs, markers would overlap.
+        style = {"markersize": 3 if len(self.epochs) <= 60 else 0, **style, **line_kw}
+        self.lines_ += axes.plot(self.epochs, mean, **style)
         return mean
 
-    def _finish(self, axes, label, score):
+    def _finish_axes(self, axes, label, score):
+        """Add labels and grid, and limit the y axis of a loss."""
         from matplotlib.ticker import MaxNLocator
 
         axes.set(xlabel="Epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         if is_loss(score):
-            drawn = [line for line in self.lines_ if line.axes is axes]
-            cut_start(axes, [line.get_ydata() for line in drawn])
+            lines = [line for line in self.lines_ if line.axes is axes]
+            clip_initial_peak(axes, [line.get_ydata() for line in lines])
 
 
 def _over_folds(function, folds):
-    """A statistic of the folds that were still trained, NaN where none was."""
+    """Apply a statistic such as `np.nanmean` over the folds, epoch by epoch.
+
+    Folds that ended before an epoch are NaN there and are ignored. The result is NaN
+    for epochs that no fold reached.
+    """
     result = np.full(folds.shape[1], np.nan)
     known = np.isfinite(folds).any(axis=0)
     result[known] = function(folds[:, known], axis=0)

@@ -1,55 +1,60 @@
-"""Loss and accuracy from epoch to epoch."""
+"""Training history: loss and accuracy after every epoch of one fit."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._data import last_step
-from ._drawing import BLACK, BLUE, VERMILION, cut_start, make_axes
+from .._utils._validation import final_estimator
+from ._drawing import BLACK, BLUE, VERMILION, clip_initial_peak, make_axes
 
-_NAMES = {"loss": "Loss", "accuracy": "Accuracy"}
+_AXIS_LABELS = {"loss": "Loss", "accuracy": "Accuracy"}
 
 
 class HistoryDisplay:
-    """Loss and accuracy by epoch, in training and on held-out images.
+    """Loss and accuracy after every epoch, in training and on held-out images.
 
-    It is recommended to use :meth:`from_estimator` to create one.
+    It is recommended to use :meth:`~skcnn.display.HistoryDisplay.from_estimator` to
+    create a `HistoryDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
     history : dict of str to list of float
-        ``"loss"``, ``"accuracy"`` and other metrics, one value for each epoch, and
-        those of held-out images under the same names with ``"val_"`` in front.
+        The value of each metric after each epoch, such as ``"loss"`` and
+        ``"accuracy"``. The prefix ``"val_"`` marks the values on held-out images.
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes of shape (1, n_quantities)
-        One for each quantity.
+    axes_ : ndarray of matplotlib Axes of shape (1, n_metrics)
+        Axes of the plot, one per metric.
 
     best_epoch_ : int or None
-        Epoch of the lowest loss on held-out images, counted from 1; None without any.
+        The epoch with the lowest loss on the held-out images, counted from 1. None if
+        no images were held out.
 
     best_lines_ : list of matplotlib Line2D
-        Where the best epoch is marked: one line in each of `axes_`, none without one.
+        The vertical lines that mark the best epoch, one per metric. Empty if
+        `best_epoch_` is None.
 
     figure_ : matplotlib Figure
-        Figure with the curves.
+        Figure that contains the axes.
 
     lines_ : dict of str to matplotlib Line2D
-        The curves, by their names in `history`.
+        The curves, by their keys in `history`.
 
     See Also
     --------
-    EpochCurveDisplay : Scores after each epoch by cross-validation.
+    EpochCurveDisplay : Draw cross-validation scores after every epoch.
 
     Notes
     -----
-    In training, an epoch's values are averages over it, with dropout and augmentation,
-    while the network improves; those of held-out images are of its end, without. So the
-    curve in training may run below the other, in accuracy, or half an epoch behind.
+    The training values are averages over an epoch, during which the network improves,
+    and are computed with dropout and augmentation. The values on held-out images are
+    computed at the end of the epoch, without dropout and augmentation. Therefore, the
+    training accuracy may be below the held-out accuracy, or lag behind it by half an
+    epoch.
 
-    Where a loss starts far above all that follows, its axis is cut above what comes
-    after the first tenth of the epochs, and the curves come in from beyond it.
-    ``display.axes_[0, 0].set_ylim(...)`` shows what you prefer.
+    If the loss starts far above all its later values, the y axis is limited to the
+    values after the first tenth of the epochs, plus a margin. To choose other limits,
+    call ``display.axes_[0, 0].set_ylim(...)``.
 
     Examples
     --------
@@ -74,80 +79,89 @@ class HistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that all is drawn within, or one for each quantity. None draws a new
-            figure.
+            A single Axes to draw all panels in, or one Axes per metric. If None, a new
+            figure is created.
         line_kw : dict, default=None
-            For the curves, :meth:`matplotlib.axes.Axes.plot`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.plot` for the
+            curves.
         best_kw : dict, default=None
-            For the mark of the best epoch, :meth:`matplotlib.axes.Axes.axvline`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.axvline` for the
+            mark of the best epoch.
 
         Returns
         -------
         display : HistoryDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
         """
         from matplotlib.ticker import MaxNLocator
 
-        quantities = [name for name in self.history if not name.startswith("val_")]
-        self.figure_, self.axes_ = make_axes(
-            ax, len(quantities), len(quantities), (4.5, 3.4)
-        )
-        losses = np.asarray(self.history.get("val_loss", ()), float)
-        known = np.isfinite(losses).any()
-        self.best_epoch_ = int(np.nanargmin(losses)) + 1 if known else None
+        metrics = [name for name in self.history if not name.startswith("val_")]
+        self.figure_, self.axes_ = make_axes(ax, len(metrics), len(metrics), (4.5, 3.4))
+        val_loss = np.asarray(self.history.get("val_loss", ()), float)
+        has_val_loss = np.isfinite(val_loss).any()
+        self.best_epoch_ = int(np.nanargmin(val_loss)) + 1 if has_val_loss else None
         self.lines_, self.best_lines_ = {}, []
-        looks = {
+        styles = {
             "": {"color": BLUE, "marker": "o", "label": "training"},
             "val_": {
                 **{"color": VERMILION, "marker": "s"},
                 **{"linestyle": "--", "label": "held out"},
             },
         }
-        for quantity, axes in zip(quantities, self.axes_.flat, strict=True):
+        for metric, axes in zip(metrics, self.axes_.flat, strict=True):
             curves = []
-            for prefix, look in looks.items():
-                values = self.history.get(prefix + quantity)
+            for prefix, style in styles.items():
+                values = self.history.get(prefix + metric)
                 if values is None:
                     continue
-                # Of a long training the markers would be a band.
-                look = look | {"markersize": 3 if len(values) <= 60 else 0}
+                # With many epochs, markers would overlap.
+                style = style | {"markersize": 3 if len(values) <= 60 else 0}
                 epochs = np.arange(1, len(values) + 1)
-                (line,) = axes.plot(epochs, values, **{**look, **(line_kw or {})})
-                self.lines_[prefix + quantity] = line
+                (line,) = axes.plot(epochs, values, **{**style, **(line_kw or {})})
+                self.lines_[prefix + metric] = line
                 curves.append(values)
             if self.best_epoch_ is not None:
-                look = {"color": BLACK, "linestyle": ":", "linewidth": 1.2}
-                look["label"] = f"lowest held-out loss: epoch {self.best_epoch_}"
-                look = {**look, **(best_kw or {})}
-                self.best_lines_.append(axes.axvline(self.best_epoch_, **look))
-            axes.set(xlabel="Epoch", ylabel=_NAMES.get(quantity, quantity))
+                style = {"color": BLACK, "linestyle": ":", "linewidth": 1.2}
+                style["label"] = f"lowest held-out loss: epoch {self.best_epoch_}"
+                style = {**style, **(best_kw or {})}
+                self.best_lines_.append(axes.axvline(self.best_epoch_, **style))
+            axes.set(xlabel="Epoch", ylabel=_AXIS_LABELS.get(metric, metric))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.grid(alpha=0.3)
-            if quantity == "loss":
-                cut_start(axes, curves)
+            if metric == "loss":
+                clip_initial_peak(axes, curves)
         self.axes_.flat[0].legend(fontsize="small")
         return self
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, line_kw=None, best_kw=None):
-        """Draw how a fitted classifier was trained.
+        """Draw the training history of a fitted classifier.
 
         Parameters
         ----------
         estimator : CNNClassifier, Pipeline or search
-            Fitted; the last step of a pipeline, or the best of a search.
-        ax, line_kw, best_kw : default=None
-            As in :meth:`plot`.
+            A fitted CNNClassifier, a pipeline whose last step is one, or a search whose
+            best estimator is one.
+        ax : matplotlib Axes or array-like of Axes, default=None
+            A single Axes to draw all panels in, or one Axes per metric. If None, a new
+            figure is created.
+        line_kw : dict, default=None
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.plot` for the
+            curves.
+        best_kw : dict, default=None
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.axvline` for the
+            mark of the best epoch.
 
         Returns
         -------
         display : HistoryDisplay
+            Object that stores the history and the plot.
 
         Raises
         ------
         NotFittedError
-            If it is not fitted.
+            If `estimator` is not fitted.
         """
         check_is_fitted(estimator)
-        network = last_step(estimator)
+        network = final_estimator(estimator)
         return cls(network.history_).plot(ax=ax, line_kw=line_kw, best_kw=best_kw)

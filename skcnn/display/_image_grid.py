@@ -1,45 +1,47 @@
-"""Images with the names of their classes, as stored and as in training."""
+"""Grids of images with their class names, optionally with augmented versions."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .. import _augment, _params
-from .._data import images_of, last_step
-from .._tensorflow import import_tensorflow
-from ._drawing import as_pictures, make_axes, show_image
-from ._inputs import names_of
+from .._network._augmentation import augmented, check_augment, check_layer
+from .._utils._tensorflow import import_tensorflow
+from .._utils._validation import final_estimator, to_images
+from ._drawing import make_axes, scale_images, show_image
+from ._inputs import class_names
 
 
 class ImageGridDisplay:
-    """Grid of images, each with the name of its class.
+    """Grid of images with their class names.
 
-    It is recommended to use :meth:`from_data` or :meth:`from_estimator` to create one.
+    It is recommended to use :meth:`~skcnn.display.ImageGridDisplay.from_data` or
+    :meth:`~skcnn.display.ImageGridDisplay.from_estimator` to create an
+    `ImageGridDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        What is shown, row by row.
+        The images, in the order of the rows of the grid.
 
     titles : list of str, default=None
-        One above each image; None for none.
+        The title of each image. If None, no titles are drawn.
 
     n_columns : int, default=5
-        Images beside each other.
+        Number of images per row.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
-        One for each image.
+        Axes of the plot, one per image. Unused axes are switched off.
 
     figure_ : matplotlib Figure
-        Figure with the images.
+        Figure that contains the axes.
 
     images_ : list of matplotlib AxesImage
-        The images that were drawn.
+        The drawn images.
 
     See Also
     --------
-    PredictionGridDisplay : Images with what a network says of them.
+    PredictionGridDisplay : Draw images with their predicted classes.
 
     Examples
     --------
@@ -67,24 +69,24 @@ class ImageGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that the grid is drawn within, or one for each image. None draws a new
-            figure.
+            A single Axes to draw the grid in, or one Axes per image. If None, a new
+            figure is created.
         image_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow`.
         title_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.set_title`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.set_title`.
 
         Returns
         -------
         display : ImageGridDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
         """
         n = len(self.images)
         self.figure_, self.axes_ = make_axes(ax, n, self.n_columns, (1.6, 1.75))
         self.images_ = []
-        for i, picture in enumerate(as_pictures(self.images)):
+        for i, image in enumerate(scale_images(self.images)):
             axes = self.axes_.flat[i]
-            self.images_.append(show_image(axes, picture, **(image_kw or {})))
+            self.images_.append(show_image(axes, image, **(image_kw or {})))
             if self.titles is not None:
                 axes.set_title(self.titles[i], **{"size": "medium", **(title_kw or {})})
         return self
@@ -105,126 +107,149 @@ class ImageGridDisplay:
         image_kw=None,
         title_kw=None,
     ):
-        """Draw images at random, of every class as many, class beside class.
+        """Draw a random sample of images, balanced over and ordered by class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            Images; flattened ones with `image_shape`.
+            The images to sample from.
         y : array-like of shape (n_samples,), default=None
-            Class labels, which the images are ordered by.
+            The labels. If None, images are sampled regardless of their class and drawn
+            without class names.
         augment : "auto", bool, dict or keras.Layer, default=False
-            What :class:`~skcnn.CNNClassifier` has under that name: each image is then
-            shown as it is stored, and beside it as training would see it.
+            Augmentation, as in :class:`~skcnn.CNNClassifier`. Unless it is False or
+            None, each row shows a stored image, followed by augmented versions of it.
         n_images : int, default=None
-            How many images of `X`. None stands for five of each class, fewer where 30
-            would not do for all classes; for 20 without `y`; for 4 with `augment`.
+            Number of images to sample from `X`. If None, it is 4 with `augment`, 20
+            without `y`, and otherwise five per class; with more than six classes, it is
+            reduced to at most 30 images in total.
         n_versions : int, default=5
-            With `augment`, how many times each image is changed.
+            Number of augmented versions of each image. Ignored without `augment`.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones.
+            Shape of each image. Required if `X` is flattened.
         display_labels : array-like of shape (n_classes,), default=None
-            Names of the classes, in the order of the sorted labels. None shows the
-            labels.
+            Names of the classes, in the order of the sorted labels. If None, the labels
+            are shown.
         random_state : int, RandomState instance or None, default=None
-            Decides which images are drawn, and their changes.
-        ax, image_kw, title_kw : default=None
-            As in :meth:`plot`.
+            Controls the sampling and the augmentation. Pass an int for reproducible
+            output across multiple calls.
+        ax : matplotlib Axes or array-like of Axes, default=None
+            A single Axes to draw the grid in, or one Axes per drawn image. If None, a
+            new figure is created.
+        image_kw : dict, default=None
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow`.
+        title_kw : dict, default=None
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.set_title`.
 
         Returns
         -------
         display : ImageGridDisplay
+            Object that stores the images and the plot.
 
         Raises
         ------
+        TypeError
+            If `augment` has the wrong type.
         ValueError
-            For data or settings that cannot be used.
+            If `augment` has an invalid value, or if the shapes of `X`, `y`,
+            `image_shape` and `display_labels` do not fit.
         """
-        images = images_of(X, image_shape)
+        images = to_images(X, image_shape)
         if isinstance(augment, str) and augment != "auto":
             raise ValueError(
                 f"Got augment={augment!r}, but expected 'auto', a bool, a dict or a "
                 "Keras layer."
             )
-        changes = augment is not False and augment is not None
-        n_images = n_images or (4 if changes else None)
+        is_augmented = augment is not False and augment is not None
+        n_images = n_images or (4 if is_augmented else None)
         rng = check_random_state(random_state)
         if y is None:
             rows = rng.permutation(len(images))[: n_images or 20]
             titles, n_columns = None, 5
         else:
             check_consistent_length(images, y)
-            classes, codes = np.unique(np.asarray(y), return_inverse=True)
-            of_each = min(5, max(1, 30 // len(classes)))
-            enough = min(30, of_each * len(classes))
-            rows = _of_every_class(codes, n_images or enough, rng)
-            titles = names_of(classes, display_labels)[codes[rows]].tolist()
-            n_columns = _n_columns(codes[rows])
+            classes, y_encoded = np.unique(np.asarray(y), return_inverse=True)
+            n_per_class = min(5, max(1, 30 // len(classes)))
+            n_default = min(30, n_per_class * len(classes))
+            rows = _sample_balanced(y_encoded, n_images or n_default, rng)
+            titles = class_names(classes, display_labels)[y_encoded[rows]].tolist()
+            n_columns = _n_columns(y_encoded[rows])
         images = images[rows]
-        if changes:
+        if is_augmented:
             seed = int(rng.randint(np.iinfo(np.int32).max))
-            images = _with_versions(images, augment, n_versions, seed)
+            images = _insert_augmented(images, augment, n_versions, seed)
             n_columns = n_versions + 1
             names = titles or ["as stored"] * len(rows)
-            titles = [t for name in names for t in (name, *[""] * n_versions)]
+            # Only the first augmented version is labelled.
+            titles = [title for name in names for title in (name, *[""] * n_versions)]
             titles[1] = "in training"
         display = cls(images, titles=titles, n_columns=n_columns)
         return display.plot(ax=ax, image_kw=image_kw, title_kw=title_kw)
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, **settings):
-        """Draw images as they are stored, and as an estimator sees them in training.
+        """Draw images as they are stored and as an estimator sees them in training.
 
         Parameters
         ----------
         estimator : CNNClassifier, Pipeline or search
-            The classifier whose `augment` is shown, fitted or not; the last step of a
-            pipeline, which may not change the images, or the best of a search.
-        X : array-like
-            Images, as in :meth:`from_data`.
+            The classifier whose `augment` is applied, fitted or not. It may be a
+            CNNClassifier, a pipeline whose last step is one, or a fitted search whose
+            best estimator is one. The other steps of a pipeline are not applied to the
+            images.
+        X : array-like of shape (n_samples, height, width, channels), \
+                (n_samples, height, width) or (n_samples, n_features)
+            The images to sample from.
         y : array-like of shape (n_samples,), default=None
-            Class labels.
+            The labels.
         **settings : dict
-            Other settings of :meth:`from_data` but `augment`.
+            Other parameters of :meth:`from_data`, except `augment`. If `X` is flattened
+            and `image_shape` is not given, the shape is taken from the estimator.
 
         Returns
         -------
         display : ImageGridDisplay
+            Object that stores the images and the plot.
         """
-        network = last_step(estimator)
-        images = images_of(X, settings.pop("image_shape", None), network)
+        network = final_estimator(estimator)
+        images = to_images(X, settings.pop("image_shape", None), network)
         return cls.from_data(images, y, augment=network.augment, **settings)
 
 
-def _of_every_class(codes, n, rng):
-    """`n` rows at random, class by class in turn, ordered by class."""
-    order = rng.permutation(len(codes))
-    # How many of its class come before an image in the order.
-    before = np.empty(len(codes), int)
-    for code in np.unique(codes):
-        of_it = order[codes[order] == code]
-        before[of_it] = np.arange(len(of_it))
-    rows = order[np.argsort(before[order], kind="stable")][:n]
-    return rows[np.argsort(codes[rows], kind="stable")]
+def _sample_balanced(y_encoded, n, rng):
+    """Sample `n` rows with class counts as equal as possible, ordered by class."""
+    order = rng.permutation(len(y_encoded))
+    # The rank of each image among those of its class, in the random order. Taking the
+    # images of lowest rank first takes one of each class in turn.
+    rank = np.empty(len(y_encoded), int)
+    for k in np.unique(y_encoded):
+        rows_of_class = order[y_encoded[order] == k]
+        rank[rows_of_class] = np.arange(len(rows_of_class))
+    rows = order[np.argsort(rank[order], kind="stable")][:n]
+    return rows[np.argsort(y_encoded[rows], kind="stable")]
 
 
-def _n_columns(codes):
-    """As many columns as no class is broken in: whole classes to a row."""
-    counts = np.unique(np.unique(codes, return_counts=True)[1])
-    of_each = counts[0]
-    if len(counts) > 1 or of_each > 8:
+def _n_columns(y_encoded):
+    """Return a number of columns that does not split classes across rows, if possible.
+
+    A row holds as many whole classes as fit into six columns, but at least one. If the
+    classes have different numbers of images, or more than eight, return 5.
+    """
+    counts = np.unique(np.unique(y_encoded, return_counts=True)[1])
+    n_per_class = counts[0]
+    if len(counts) > 1 or n_per_class > 8:
         return 5
-    return of_each * max(1, 6 // of_each)
+    return n_per_class * max(1, 6 // n_per_class)
 
 
-def _with_versions(images, augment, n_versions, seed):
-    """Each image, followed by what training makes of it."""
+def _insert_augmented(images, augment, n_versions, seed):
+    """Return each image, followed by `n_versions` augmented versions of it."""
     import_tensorflow()
-    settings = _augment.check_augment(augment)
-    _params.check_layer(settings)
+    settings = check_augment(augment)
+    check_layer(settings)
     repeated = np.repeat(images, n_versions, axis=0)
-    changed = _augment.augmented(repeated, settings, seed)
-    changed = changed.reshape(len(images), n_versions, *images.shape[1:])
-    rows = np.concatenate([images[:, None].astype(np.float32), changed], axis=1)
+    versions = augmented(repeated, settings, seed)
+    versions = versions.reshape(len(images), n_versions, *images.shape[1:])
+    rows = np.concatenate([images[:, None].astype(np.float32), versions], axis=1)
     return rows.reshape(-1, *images.shape[1:])

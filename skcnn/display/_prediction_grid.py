@@ -1,47 +1,51 @@
-"""Images with what a network says of them, and what they are."""
+"""Grids of images with their true and predicted classes."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._data import images_of
-from ._drawing import BLUE, VERMILION, as_pictures, make_axes, show_image
+from .._utils._validation import to_images
+from ._drawing import BLUE, VERMILION, make_axes, scale_images, show_image
 from ._inputs import check_predictions
 
 _WHICH = ("first", "random", "confident_errors", "least_certain")
 
 
 class PredictionGridDisplay:
-    """Grid of images with their true and their predicted class, and probabilities.
+    """Grid of images with their true and predicted classes and probabilities.
 
-    Those that are right have a blue frame and a check mark, those that are wrong an
-    orange one and a cross. It is recommended to use :meth:`from_estimator` or
-    :meth:`from_predictions` to create one.
+    Correct predictions have a blue frame and a check mark. Errors have an orange frame
+    and a cross, and show the true class as well.
+
+    It is recommended to use
+    :meth:`~skcnn.display.PredictionGridDisplay.from_estimator` or
+    :meth:`~skcnn.display.PredictionGridDisplay.from_predictions` to create a
+    `PredictionGridDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        What is shown, row by row.
+        The images, in the order of the rows of the grid.
 
     y_true, y_pred : array-like of str of shape (n_images,)
-        Names of the true and of the predicted classes.
+        Names of the true and the predicted classes.
 
     proba_true, proba_pred : array-like of float of shape (n_images,)
-        Probabilities of the true and of the predicted classes.
+        Predicted probabilities of the true and the predicted classes.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_rows, n_columns)
-        One for each image.
+        Axes of the plot, one per image. Unused axes are switched off.
 
     figure_ : matplotlib Figure
-        Figure with the images.
+        Figure that contains the axes.
 
     images_ : list of matplotlib AxesImage
-        The images that were drawn.
+        The drawn images.
 
     See Also
     --------
-    ConfusionGalleryDisplay : The images of the classes that are confused most.
+    ConfusionGalleryDisplay : Draw the images of the most confused pairs of classes.
 
     Examples
     --------
@@ -73,19 +77,19 @@ class PredictionGridDisplay:
         Parameters
         ----------
         n_columns : int, default=6
-            Images beside each other.
+            Maximum number of images per row.
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that the grid is drawn within, or one for each image. None draws a new
-            figure.
+            A single Axes to draw the grid in, or one Axes per image. If None, a new
+            figure is created.
         image_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow`.
         title_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.set_title`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.set_title`.
 
         Returns
         -------
         display : PredictionGridDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
         """
         n = len(self.images)
         self.figure_, self.axes_ = make_axes(ax, n, n_columns, (1.9, 2.35))
@@ -95,21 +99,21 @@ class PredictionGridDisplay:
             axes.set_axis_off()
             axes.text(0.5, 0.5, "no such images", ha="center", va="center")
             return self
-        for i, picture in enumerate(as_pictures(self.images)):
+        for i, image in enumerate(scale_images(self.images)):
             axes = self.axes_.flat[i]
-            self.images_.append(show_image(axes, picture, **(image_kw or {})))
-            right = self.y_true[i] == self.y_pred[i]
-            colour = BLUE if right else VERMILION
+            self.images_.append(show_image(axes, image, **(image_kw or {})))
+            is_correct = self.y_true[i] == self.y_pred[i]
+            colour = BLUE if is_correct else VERMILION
             for spine in axes.spines.values():
                 spine.set(color=colour, linewidth=3)
             lines = [f"✓ {self.y_pred[i]} {self.proba_pred[i]:.2f}"]
-            if not right:
+            if not is_correct:
                 lines = [
                     f"✗ {self.y_pred[i]} {self.proba_pred[i]:.2f}",
                     f"is {self.y_true[i]} {self.proba_true[i]:.2f}",
                 ]
-            look = {"color": colour, "size": "small"}
-            axes.set_title("\n".join(lines), **{**look, **(title_kw or {})})
+            style = {"color": colour, "size": "small"}
+            axes.set_title("\n".join(lines), **{**style, **(title_kw or {})})
         return self
 
     @classmethod
@@ -126,45 +130,55 @@ class PredictionGridDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw what a fitted classifier says of images.
+        """Draw the predictions of a fitted classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with `predict_proba`; a pipeline or a search as well.
+            A fitted classifier with `predict_proba`, which may be a pipeline or a
+            search.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            Images.
+            The images to predict.
         y : array-like of shape (n_samples,)
-            Their true classes.
+            The true labels.
         which : {"first", "random", "confident_errors", "least_certain"}, \
                 default="first"
-            Which images: the first; some at random; those that are wrong, by the
-            probability of what was predicted, the highest first; or those whose two
-            most probable classes are closest.
+            The images to draw:
+
+            - ``"first"``: the first images of `X`;
+            - ``"random"``: a random sample of `X`;
+            - ``"confident_errors"``: the errors, ordered from the highest to the lowest
+              probability of the predicted class;
+            - ``"least_certain"``: the images with the smallest difference between the
+              two highest probabilities.
         n_images : int, default=12
-            How many of them, at most.
+            Maximum number of images to draw.
         display_labels : array-like of shape (n_classes,), default=None
-            Names of the classes, in the order of ``estimator.classes_``. None shows
-            the labels.
+            Names of the classes, in the order of ``estimator.classes_``. If None, the
+            labels are shown.
         random_state : int, RandomState instance or None, default=None
-            For ``which="random"``.
+            Controls the sample if ``which="random"``. Pass an int for reproducible
+            output across multiple calls.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones. None takes the estimator's.
+            Shape of each image if `X` is flattened. If None, the shape is taken from
+            the estimator.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : PredictionGridDisplay
+            Object that stores the selected predictions and the plot.
 
         Raises
         ------
         ValueError
-            For data or settings that cannot be used.
+            If `which` is unknown, if labels are not among the classes, or if the shapes
+            of `X`, `y` and `display_labels` do not fit.
         """
         return cls.from_predictions(
-            images_of(X, image_shape, estimator),
+            to_images(X, image_shape, estimator),
             y,
             estimator.predict_proba(X),
             classes=estimator.classes_,
@@ -190,62 +204,74 @@ class PredictionGridDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw what was predicted, by `cross_val_predict` for example.
+        """Draw images with the given predicted probabilities.
+
+        Use this method for predictions of
+        :func:`~sklearn.model_selection.cross_val_predict`, for example.
 
         Parameters
         ----------
-        X : array-like
-            Images, as in :meth:`from_estimator`.
+        X : array-like of shape (n_samples, height, width, channels), \
+                (n_samples, height, width) or (n_samples, n_features)
+            The images.
         y_true : array-like of shape (n_samples,)
-            Their true classes.
+            The true labels.
         y_proba : array-like of shape (n_samples, n_classes)
-            Probabilities of the classes.
+            The predicted probabilities.
         classes : array-like of shape (n_classes,), default=None
-            The classes, in the order of the columns of `y_proba`. None stands for
-            those in `y_true`, sorted.
+            The class of each column of `y_proba`. If None, the sorted labels in
+            `y_true` are used.
         which : {"first", "random", "confident_errors", "least_certain"}, \
                 default="first"
-            As in :meth:`from_estimator`.
+            The images to draw, as in :meth:`from_estimator`.
         n_images : int, default=12
-            As in :meth:`from_estimator`.
+            Maximum number of images to draw.
         display_labels : array-like of shape (n_classes,), default=None
-            As in :meth:`from_estimator`.
+            Names of the classes, in the order of `classes`. If None, the labels are
+            shown.
         random_state : int, RandomState instance or None, default=None
-            As in :meth:`from_estimator`.
+            Controls the sample if ``which="random"``.
         image_shape : tuple of int, default=None
-            Shape of an image where `X` has flattened ones.
+            Shape of each image. Required if `X` is flattened.
         **plot_kw : dict
-            For :meth:`plot`.
+            Keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : PredictionGridDisplay
+            Object that stores the selected predictions and the plot.
+
+        Raises
+        ------
+        ValueError
+            If `which` is unknown, if labels are not among the classes, or if the shapes
+            of the arrays do not fit.
         """
-        images = images_of(X, image_shape)
-        codes, proba, names = check_predictions(
+        images = to_images(X, image_shape)
+        y_encoded, proba, names = check_predictions(
             y_true, y_proba, classes, display_labels
         )
         check_consistent_length(images, proba)
         predicted = proba.argmax(axis=1)
-        rows = _chosen(which, codes, predicted, proba, random_state)[:n_images]
+        rows = _select_rows(which, y_encoded, predicted, proba, random_state)[:n_images]
         display = cls(
             images[rows],
-            y_true=names[codes[rows]],
+            y_true=names[y_encoded[rows]],
             y_pred=names[predicted[rows]],
-            proba_true=proba[rows, codes[rows]],
+            proba_true=proba[rows, y_encoded[rows]],
             proba_pred=proba[rows, predicted[rows]],
         )
         return display.plot(**plot_kw)
 
 
-def _chosen(which, codes, predicted, proba, random_state):
-    """Rows in the order in which they are wanted."""
+def _select_rows(which, y_encoded, predicted, proba, random_state):
+    """Return the rows that `which` selects, in the order in which to draw them."""
     if which == "first":
-        return np.arange(len(codes))
+        return np.arange(len(y_encoded))
     if which == "random":
-        return check_random_state(random_state).permutation(len(codes))
+        return check_random_state(random_state).permutation(len(y_encoded))
     if which == "confident_errors":
-        (wrong,) = np.nonzero(predicted != codes)
+        (wrong,) = np.nonzero(predicted != y_encoded)
         return wrong[np.argsort(-proba[wrong].max(axis=1), kind="stable")]
     if which == "least_certain":
         second, first = np.sort(proba, axis=1)[:, -2:].T

@@ -1,4 +1,4 @@
-"""Scores of a search: box plots of the folds, heat maps of two parameters."""
+"""Scores of a hyperparameter search as box plots or heat maps."""
 
 from numbers import Real
 
@@ -6,21 +6,22 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import box_orientation
+from .._utils._fixes import box_orientation
 from ._drawing import BLACK, BLUE, VERMILION, make_axes
 
 
 class SearchDisplay:
-    """Scores of the candidates of a search, fold by fold.
+    """Scores of the candidates of a hyperparameter search on each fold.
 
-    It is recommended to use :meth:`from_search` to create one.
+    It is recommended to use :meth:`~skcnn.display.SearchDisplay.from_search` to create
+    a `SearchDisplay`. All parameters are stored as attributes.
 
     Parameters
     ----------
-    scores : dict of str to ndarray of shape (n_candidates, n_folds)
-        Scores by their names, such as ``"accuracy"``. One whose name begins with
-        ``"neg_"`` is drawn as what it is the negative of: ``"neg_log_loss"`` as the log
-        loss.
+    scores : dict of str to array-like of shape (n_candidates, n_folds)
+        Scores on the held-out part of each fold, by the name of the score, such as
+        ``"accuracy"``. A score whose name starts with ``"neg_"`` is drawn with its sign
+        reversed: ``"neg_log_loss"`` is drawn as the log loss.
 
     params : list of dict
         The parameters of each candidate.
@@ -28,23 +29,25 @@ class SearchDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (1, n_scores)
-        One for each score.
+        Axes of the plot, one per score.
 
     boxes_ : list of dict or None
-        For each of `axes_`, what :meth:`matplotlib.axes.Axes.boxplot` returned.
+        The return value of :meth:`matplotlib.axes.Axes.boxplot` for each of `axes_`.
+        None for a heat map.
 
     figure_ : matplotlib Figure
-        Figure with the scores.
+        Figure that contains the axes.
 
     images_ : list of matplotlib AxesImage or None
-        For each of `axes_`, the heat map.
+        The heat map in each of `axes_`. None for box plots.
 
     points_ : list of list of matplotlib Line2D or None
-        For each of `axes_` and each box, the scores of the folds.
+        For each of `axes_` and each box, the points that show the scores of the folds.
+        None for a heat map.
 
     See Also
     --------
-    EpochCurveDisplay : How scores develop from epoch to epoch.
+    EpochCurveDisplay : Draw cross-validation scores after every epoch.
 
     Examples
     --------
@@ -87,33 +90,39 @@ class SearchDisplay:
         Parameters
         ----------
         by : str or tuple (str, str), default=None
-            None draws a box for each candidate, the best by the first score on top. The
-            name of a parameter draws one for each of its values, with the scores of
-            all candidates that have it. Two names draw a heat map of mean scores, over
-            the values of both.
+            How to group the scores. None draws one box per candidate, ordered by the
+            mean of the first score, the best on top. The name of a parameter draws one
+            box per value of this parameter, with the scores of all candidates that have
+            this value. A pair of names draws a heat map of the mean scores for each
+            combination of values; the first parameter varies along the y axis and the
+            second along the x axis.
         n_candidates : int, default=20
-            With ``by=None``, how many candidates are drawn at most, the best.
+            Maximum number of candidates to draw if ``by=None``. The best are drawn.
         ax : matplotlib Axes or array-like of Axes, default=None
-            One that all is drawn within, or one for each score. None draws a new
-            figure.
+            A single Axes to draw all panels in, or one Axes per score. If None, a new
+            figure is created.
         box_kw : dict, default=None
-            For :meth:`matplotlib.axes.Axes.boxplot`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.boxplot`.
         point_kw : dict, default=None
-            For the scores of folds, :meth:`matplotlib.axes.Axes.plot`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.plot` for the
+            scores of the folds.
         image_kw : dict, default=None
-            For the heat map, :meth:`matplotlib.axes.Axes.imshow`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow` for the heat
+            map.
         text_kw : dict, default=None
-            For the numbers in it, :meth:`matplotlib.axes.Axes.text`.
+            Keyword arguments passed to :meth:`matplotlib.axes.Axes.text` for the
+            numbers in the heat map.
 
         Returns
         -------
         display : SearchDisplay
-            With what was drawn as attributes.
+            The display itself, with the artists as attributes.
 
         Raises
         ------
         ValueError
-            If `by` names no parameter of the search.
+            If `by` contains a name that is not a parameter of the search, or is a tuple
+            that does not have two names.
         """
         self.boxes_ = self.points_ = self.images_ = None
         if by is None or isinstance(by, str):
@@ -125,7 +134,7 @@ class SearchDisplay:
                 self._plot_parameter(by, ax, *kw)
         else:
             self.images_ = []
-            self._plot_two(by, ax, image_kw or {}, text_kw or {})
+            self._plot_heat_map(by, ax, image_kw or {}, text_kw or {})
         return self
 
     @classmethod
@@ -134,22 +143,23 @@ class SearchDisplay:
 
         Parameters
         ----------
-        search : GridSearchCV, RandomizedSearchCV or the like
-            Any of scikit-learn's searches, fitted. Of one by halving, each candidate's
-            last iteration is drawn.
+        search : GridSearchCV, RandomizedSearchCV or similar
+            A fitted search of scikit-learn. For a halving search, the last iteration of
+            each candidate is drawn.
         by : str or tuple (str, str), default=None
-            As in :meth:`plot`.
+            How to group the scores, as in :meth:`plot`.
         **plot_kw : dict
-            Other settings of :meth:`plot`.
+            Other keyword arguments passed to :meth:`plot`.
 
         Returns
         -------
         display : SearchDisplay
+            Object that stores the scores and the plot.
 
         Raises
         ------
         NotFittedError
-            If it is not fitted.
+            If `search` is not fitted.
         """
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
@@ -165,11 +175,14 @@ class SearchDisplay:
             folds = [
                 results[f"split{i}_test_{name}"][rows] for i in range(search.n_splits_)
             ]
-            scores[_named(name, search)] = np.transpose(folds)
+            scores[_score_name(name, search)] = np.transpose(folds)
         return cls(scores, [params[i] for i in rows]).plot(by=by, **plot_kw)
 
     def _panels(self, ax, size):
-        """Axes, name, label and values of each score."""
+        """Create the axes; yield the axes, name, axis label and values of each score.
+
+        `size` is the width and height of each panel in inches.
+        """
         n = len(self.scores)
         self.figure_, self.axes_ = make_axes(ax, n, n, size)
         for axes, (name, values) in zip(
@@ -178,11 +191,13 @@ class SearchDisplay:
             yield axes, name, *label_and_values(name, values)
 
     def _plot_candidates(self, n_candidates, ax, box_kw, point_kw):
-        means = np.nanmean(_or_lowest(next(iter(self.scores.values()))), axis=1)
+        first_score = next(iter(self.scores.values()))
+        means = np.nanmean(_rank_failed_last(first_score), axis=1)
         best = np.argsort(-means, kind="stable")[:n_candidates]
-        names = labels_of(self.params)
+        names = candidate_labels(self.params)
         height = 0.32 * len(best) + 1.1
-        # Names are at the left of the first only.
+        # Only the first panel shows the names of the candidates, so share the space
+        # that they take among all panels.
         width = 3.2 + 0.085 * max(len(names[i]) for i in best) / len(self.scores)
         for axes, _, label, values in self._panels(ax, (width, height)):
             self._draw_boxes(
@@ -195,109 +210,126 @@ class SearchDisplay:
             axes.invert_yaxis()
             axes.set_xlabel(label)
             axes.grid(axis="x", alpha=0.3)
-        left_out = len(self.params) - len(best)
-        if left_out:
+        if len(best) < len(self.params):
             self.axes_.flat[0].set_ylabel(
                 f"The {len(best)} best of {len(self.params)} candidates"
             )
 
     def _plot_parameter(self, by, ax, box_kw, point_kw):
-        values, codes = self._values_of(by)
+        values, indices = self._parameter_values(by)
         width = max(3.2, 0.7 * len(values) + 1.2)
         for axes, _, label, scores in self._panels(ax, (width, 3.2)):
-            folds = [scores[codes == k].ravel() for k in range(len(values))]
+            folds = [scores[indices == k].ravel() for k in range(len(values))]
             self._draw_boxes(axes, folds, box_kw, point_kw, vertical=True)
-            axes.set_xticks(range(1, len(values) + 1), [_shown(v) for v in values])
+            texts = [_format_value(value) for value in values]
+            axes.set_xticks(range(1, len(values) + 1), texts)
             axes.set(xlabel=by, ylabel=label)
             axes.grid(axis="y", alpha=0.3)
 
-    def _plot_two(self, by, ax, image_kw, text_kw):
+    def _plot_heat_map(self, by, ax, image_kw, text_kw):
         if len(by) != 2:
             raise ValueError(
-                f"Got by={by!r}, but expected None, the name of a parameter, or two."
+                f"Got by={by!r}, but expected None, the name of a parameter, or two "
+                "names."
             )
-        (down, down_codes), (across, across_codes) = map(self._values_of, by)
-        size = (0.9 * len(across) + 2.4, 0.6 * len(down) + 1.4)
+        (rows, row_indices), (columns, column_indices) = map(self._parameter_values, by)
+        size = (0.9 * len(columns) + 2.4, 0.6 * len(rows) + 1.4)
         for axes, name, label, scores in self._panels(ax, size):
-            # What is better is brighter, of a loss as well.
-            colours = "cividis_r" if is_loss(name) else "cividis"
-            means = np.full((len(down), len(across)), np.nan)
+            # Make better scores brighter, also for losses, of which lower is better.
+            cmap = "cividis_r" if is_loss(name) else "cividis"
+            means = np.full((len(rows), len(columns)), np.nan)
             for i, j in np.ndindex(means.shape):
-                of_both = scores[(down_codes == i) & (across_codes == j)]
-                if np.isfinite(of_both).any():
-                    means[i, j] = np.nanmean(of_both)
-            image = axes.imshow(
-                means, **{"cmap": colours, "aspect": "auto", **image_kw}
-            )
+                cell = scores[(row_indices == i) & (column_indices == j)]
+                if np.isfinite(cell).any():
+                    means[i, j] = np.nanmean(cell)
+            image = axes.imshow(means, **{"cmap": cmap, "aspect": "auto", **image_kw})
             for (i, j), mean in np.ndenumerate(means):
                 if np.isfinite(mean):
                     red, green, blue, _ = image.cmap(image.norm(mean))
                     is_dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-                    look = {"ha": "center", "va": "center", "size": "small"}
-                    look["color"] = "white" if is_dark else "black"
-                    axes.text(j, i, f"{mean:.3f}", **{**look, **text_kw})
-            axes.set_yticks(range(len(down)), [_shown(v) for v in down])
-            axes.set_xticks(range(len(across)), [_shown(v) for v in across])
+                    style = {"ha": "center", "va": "center", "size": "small"}
+                    style["color"] = "white" if is_dark else "black"
+                    axes.text(j, i, f"{mean:.3f}", **{**style, **text_kw})
+            axes.set_yticks(range(len(rows)), [_format_value(v) for v in rows])
+            axes.set_xticks(range(len(columns)), [_format_value(v) for v in columns])
             axes.set(ylabel=by[0], xlabel=by[1])
             self.figure_.colorbar(image, ax=axes, label=f"Mean {label.lower()}")
             self.images_.append(image)
 
-    def _values_of(self, name):
-        """Values of a parameter in their order, and which of them candidates have."""
+    def _parameter_values(self, name):
+        """Return the values of a parameter, and the value of each candidate.
+
+        Returns
+        -------
+        values : list
+            The distinct values of the parameter: sorted if all are numbers, otherwise
+            in the order of the candidates.
+        indices : ndarray of shape (n_candidates,)
+            The index into `values` for each candidate.
+        """
         known = dict.fromkeys(key for params in self.params for key in params)
         if name not in known:
             raise ValueError(
-                f"Got by with {name!r}, but the search varied "
+                f"Got {name!r} in by, but expected a parameter of the search: "
                 f"{', '.join(map(repr, known))}."
             )
-        shown = [_shown(params.get(name)) for params in self.params]
-        values = {text: p.get(name) for text, p in zip(shown, self.params, strict=True)}
+        # Values such as lists or layers cannot be hashed or compared, so identify them
+        # by their text.
+        texts = [_format_value(params.get(name)) for params in self.params]
+        values = {text: p.get(name) for text, p in zip(texts, self.params, strict=True)}
         if all(isinstance(value, Real) for value in values.values()):
             values = dict(sorted(values.items(), key=lambda item: item[1]))
         order = list(values)
-        return list(values.values()), np.array([order.index(text) for text in shown])
+        return list(values.values()), np.array([order.index(text) for text in texts])
 
     def _draw_boxes(self, axes, folds, box_kw, point_kw, *, vertical):
-        folds = [scores[np.isfinite(scores)] for scores in folds]  # of failed fits
-        settings = {
+        """Draw a box and the individual scores for each array in `folds`."""
+        folds = [scores[np.isfinite(scores)] for scores in folds]  # drop failed fits
+        defaults = {
             **box_orientation(vertical),
             "widths": 0.55,
-            "showfliers": False,  # they are among the points
+            "showfliers": False,  # the points show all scores, including outliers
             "medianprops": {"color": VERMILION, "linewidth": 1.8},
             "boxprops": {"color": BLACK},
         }
-        self.boxes_.append(axes.boxplot(folds, **{**settings, **box_kw}))
-        look = {"marker": "o", "linestyle": "", "color": BLUE, "markersize": 4}
-        look |= {"alpha": 0.6, **point_kw}
+        self.boxes_.append(axes.boxplot(folds, **{**defaults, **box_kw}))
+        style = {"marker": "o", "linestyle": "", "color": BLUE, "markersize": 4}
+        style |= {"alpha": 0.6, **point_kw}
         points = []
-        for place, scores in enumerate(folds, 1):
-            places = np.full(len(scores), place)
-            x, y = (places, scores) if vertical else (scores, places)
-            points += axes.plot(x, y, **look)
+        for position, scores in enumerate(folds, 1):
+            positions = np.full(len(scores), position)
+            x, y = (positions, scores) if vertical else (scores, positions)
+            points += axes.plot(x, y, **style)
         self.points_.append(points)
 
 
 def is_loss(name):
-    """Whether a score is the negative of what is drawn, of which less is better."""
+    """Return True if `name` is that of a negated loss, such as "neg_log_loss"."""
     return name.startswith("neg_")
 
 
 def label_and_values(name, values):
-    """What a score is called on an axis, and its values; a loss is not negated."""
+    """Return the axis label and the values to draw of a score.
+
+    Negated losses get their original sign back.
+    """
     values = np.asarray(values, float)
     label = name.removeprefix("neg_").replace("_", " ").capitalize()
     return label, -values if is_loss(name) else values
 
 
-def _or_lowest(scores):
-    """Scores with those of candidates that failed in each fold as the lowest."""
+def _rank_failed_last(scores):
+    """Return the scores, with -inf for candidates that failed in all folds."""
     scores = np.array(scores, float)
     scores[np.isnan(scores).all(axis=1)] = -np.inf
     return scores
 
 
-def _named(name, search):
-    """The name of a search's only score, which its results call "score"."""
+def _score_name(name, search):
+    """Return a more specific name than "score" for the only score of a search.
+
+    A search that has a single score calls it "score" in `cv_results_`.
+    """
     if name != "score":
         return name
     if isinstance(search.scoring, str):
@@ -308,25 +340,35 @@ def _named(name, search):
 
 
 def _last_iterations(params, resource):
-    last = {}
-    for i, candidate in enumerate(params):
-        of_it = {k: v for k, v in candidate.items() if k != resource}
-        last[repr(sorted(of_it.items(), key=lambda item: item[0]))] = i
-    return sorted(last.values())
+    """Return the row of the last iteration of each candidate of a halving search.
+
+    `resource` is the parameter that a halving search increases from one iteration to
+    the next. Other searches have only one row per candidate.
+    """
+    last_rows = {}
+    for row, candidate in enumerate(params):
+        fixed = {k: v for k, v in candidate.items() if k != resource}
+        last_rows[repr(sorted(fixed.items(), key=lambda item: item[0]))] = row
+    return sorted(last_rows.values())
 
 
-def _shown(value):
+def _format_value(value):
+    """Return a short text for the value of a parameter."""
     if isinstance(value, Real) and not isinstance(value, bool):
         return f"{value:g}"
     return getattr(value, "__name__", None) or str(value)
 
 
-def labels_of(params):
-    """A label for each candidate: what differs between them."""
+def candidate_labels(params):
+    """Return a label for each candidate, with the parameters that vary.
+
+    If no parameter varies, as for a single candidate, the labels show all parameters.
+    Prefixes of nested parameters, such as the step of a pipeline, are omitted.
+    """
     names = dict.fromkeys(name for candidate in params for name in candidate)
-    shown = [{n: _shown(c[n]) for n in names if n in c} for c in params]
-    varied = [n for n in names if len({s.get(n) for s in shown}) > 1] or list(names)
+    texts = [{n: _format_value(c[n]) for n in names if n in c} for c in params]
+    varied = [n for n in names if len({t.get(n) for t in texts}) > 1] or list(names)
     return [
-        ", ".join(f"{n.rpartition('__')[2]}={s[n]}" for n in varied if n in s)
-        for s in shown
+        ", ".join(f"{n.rpartition('__')[2]}={t[n]}" for n in varied if n in t)
+        for t in texts
     ]

@@ -1,4 +1,4 @@
-"""Where in an image a network finds its class."""
+"""Attribution methods: which regions of an image support a class."""
 
 from ._grad_cam import grad_cam
 from ._occlusion import occlusion

@@ -1,58 +1,69 @@
-"""Where a network finds a class, by the gradient at its last convolution."""
+"""Grad-CAM: attribution by gradients with respect to feature maps."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _train
 from .._classifier import CNNClassifier
-from .._tensorflow import import_tensorflow
-from ._targets import target_codes
+from .._training._data import ImageReader
+from .._utils._tensorflow import import_tensorflow
+from ._targets import target_indices
 
-_BATCH = 32
+_BATCH_SIZE = 32
 
 
 def grad_cam(estimator, X, *, target=None, layer=None):
-    """Attribution by the maps of the last convolution and their gradients (Grad-CAM).
+    """Compute Grad-CAM attributions of a CNNClassifier.
 
-    Each map is weighted by the mean gradient of the class's score with respect to it;
-    where their sum is positive, the class is found.
+    The attribution is a weighted sum of the feature maps of a convolutional layer. The
+    weight of each feature map is the mean gradient of the class score with respect to
+    this map. Negative sums are set to 0, and the result is interpolated to the size of
+    the image.
 
     Parameters
     ----------
     estimator : CNNClassifier
-        Fitted; or a search whose best estimator is one.
+        A fitted CNNClassifier, or a fitted search whose best estimator is one.
     X : array-like of shape (n_samples, height, width, channels), \
             (n_samples, height, width) or (n_samples, n_features)
-        Images of the shape that `estimator` was fitted on.
+        The images to explain, of the same shape as those that `estimator` was fitted
+        on.
     target : label or array-like of shape (n_samples,), default=None
-        The class to explain, or one for each image. None stands for the one that is
-        predicted.
+        The class to explain: one label for all images, or one label per image. If None,
+        the predicted class of each image is explained.
     layer : str, default=None
-        Name of the layer of ``estimator.model_`` whose maps are taken. None stands for
-        the last convolution, with the normalization and activation behind it.
+        Name of the layer of ``estimator.model_`` whose output provides the feature
+        maps. If None, the last convolutional layer is used, including any normalization
+        and activation that follow it.
 
     Returns
     -------
     attribution : ndarray of shape (n_samples, height, width), dtype float32
-        At least 0, the larger the more a place speaks for the class, on a scale of
-        each image's own. Interpolated from the maps, which are smaller than the image.
+        Non-negative values; larger values mark regions that support the class more.
+        The scale differs from image to image. The resolution is that of the feature
+        maps, which are usually smaller than the image.
 
     Raises
     ------
+    NotFittedError
+        If `estimator` is not fitted.
     TypeError
-        If `estimator` is something else.
+        If `estimator` is not a CNNClassifier.
     ValueError
-        If the network has no such layer, or none with maps.
+        If `target` contains unknown labels, or the network has no such `layer` or no
+        layer with feature maps.
 
     See Also
     --------
-    occlusion : For any classifier, and in finer detail; slower.
-    skcnn.display.AttributionDisplay : Draws it.
+    occlusion : Compute attributions for any classifier, in finer detail but slower.
+    skcnn.display.AttributionDisplay : Draw the attributions.
 
     Notes
     -----
-    The score is the class's logit, less the mean of all: to a constant that cannot
-    matter to softmax, what is before it in the paper.
+    The class score is the logit of the class minus the mean logit of all classes. The
+    paper uses the logit alone. However, a softmax output determines the logits only up
+    to a constant that is added to all of them. Subtracting the mean removes this
+    constant, so that networks with softmax outputs and networks with logit outputs get
+    the same attributions.
 
     References
     ----------
@@ -73,69 +84,114 @@ def grad_cam(estimator, X, *, target=None, layer=None):
     network = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(network, CNNClassifier):
         raise TypeError(
-            f"Got estimator={network!r}, but expected a CNNClassifier. Of a pipeline, "
-            "pass the last step, and X as the steps before transform it; occlusion "
-            "takes any classifier."
+            f"Got estimator={network!r}, but expected a CNNClassifier. For a pipeline, "
+            "pass its last step, and X transformed by the steps before it. For other "
+            "classifiers, use skcnn.inspection.occlusion."
         )
     tf = import_tensorflow()
     proba = network.predict_proba(X)
-    codes = target_codes(target, proba, network.classes_)
-    both = _maps_and_output(network.model_, layer)
-    images = _train.Images(np.asarray(X), network.image_shape_)
+    indices = target_indices(target, proba, network.classes_)
+    model = _feature_map_model(network.model_, layer)
+    images = ImageReader(np.asarray(X), network.image_shape_)
     height, width, _ = network.image_shape_
     attribution = []
-    for start in range(0, len(images), _BATCH):
-        rows = slice(start, start + _BATCH)
+    for start in range(0, len(images), _BATCH_SIZE):
+        rows = slice(start, start + _BATCH_SIZE)
         inputs = tf.cast(images.take(rows), tf.float32)
         with tf.GradientTape() as tape:
-            maps, output = both(inputs, training=False)
-            score = _score(tf.cast(output, tf.float32), codes[rows], network.model_)
-        weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
-        found = tf.nn.relu(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1))
-        found = tf.image.resize(found[..., None], (height, width))
-        attribution.append(found.numpy()[..., 0])
+            maps, output = model(inputs, training=False)
+            scores = _class_scores(
+                tf.cast(output, tf.float32), indices[rows], network.model_
+            )
+        # The score of an image depends only on its own feature maps, so the gradient of
+        # the sum of all scores contains the gradient for each image.
+        gradients = tape.gradient(scores, maps)
+        weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
+        # With mixed precision, the products have 16 bits; sum them in float32.
+        heatmaps = tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)
+        heatmaps = tf.nn.relu(heatmaps)
+        heatmaps = tf.image.resize(heatmaps[..., None], (height, width))
+        attribution.append(heatmaps.numpy()[..., 0])
     return np.concatenate(attribution)
 
 
-def _score(output, codes, model):
-    """Logits of the classes, less their mean, from what the network puts out."""
+def _class_scores(output, indices, model):
+    """Return the logit of one class per image, minus the mean logit of all classes.
+
+    Parameters
+    ----------
+    output : tensor of shape (n, n_classes) or (n, 1), dtype float32
+        The output of the network: probabilities or logits. A single column is that of
+        the second of two classes.
+    indices : ndarray of shape (n,)
+        The index of the class for each image.
+    model : keras.Model
+        The network, whose loss determines whether `output` are logits.
+
+    Returns
+    -------
+    scores : tensor of shape (n,), dtype float32
+    """
     import tensorflow as tf
 
-    from .._passes import output_activation
+    from .._network._outputs import output_activation
 
     is_logits = output_activation(model) is not None
     tiny = np.finfo(np.float32).tiny
-    if output.shape[-1] == 1:  # of the second class, against the first
+    # Clip probabilities away from 0 and 1, where logits are infinite.
+    if output.shape[-1] == 1:
+        # A sigmoid output is the probability of the second class; its logit is the
+        # difference between the logits of the two classes.
         if not is_logits:
             p = tf.clip_by_value(output, tiny, 1 - np.finfo(np.float32).epsneg)
             output = tf.math.log(p) - tf.math.log1p(-p)
         output = tf.concat([-output, output], axis=-1)
     elif not is_logits:
+        # Log-probabilities are logits up to a constant, which the mean removes below.
         output = tf.math.log(tf.maximum(output, tiny))
-    of_class = tf.gather(output, codes, axis=1, batch_dims=1)
-    return of_class - tf.reduce_mean(output, axis=-1)
+    logits = tf.gather(output, indices, axis=1, batch_dims=1)
+    return logits - tf.reduce_mean(output, axis=-1)
 
 
-def _maps_and_output(model, name):
-    """A network from images to the maps of a layer, and to the output."""
+def _feature_map_model(model, name):
+    """Return a model from images to the feature maps of a layer and to the output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+    name : str or None
+        Name of the layer. None selects the last convolutional layer; see
+        `_last_convolution`.
+
+    Returns
+    -------
+    keras.Model
+        A model with the outputs `maps`, of shape (n, height, width, channels), and
+        `output`. It shares all layers with `model`.
+    """
     import keras
 
+    # Each layer that outputs feature maps, with the tensor that it outputs.
     maps = {}
     for layer in getattr(model, "layers", ()):
-        # Of a network inside the network, `output` is that of its own graph.
+        # Take the output of the last call of the layer. If the layer is itself a
+        # model, `layer.output` would belong to the inner graph, which is not connected
+        # to the inputs of the outer one.
         nodes = layer._inbound_nodes
         output = nodes[-1].output_tensors[0] if nodes else None
         if len(getattr(output, "shape", ())) == 4 and not _is_input(layer):
             maps[layer.name] = layer, output
     if name is not None and name not in maps:
         raise ValueError(
-            f"Got layer={name!r}, but the layers of the network that have maps are "
-            f"{', '.join(map(repr, maps))}."
+            f"Got layer={name!r}, but expected a layer of the network that outputs "
+            f"feature maps: {', '.join(map(repr, maps)) or 'there is none'}."
         )
     if not maps:
         raise ValueError(
-            "The network has no layer whose output is maps (n, height, width, "
-            "channels) in a graph of layers. skcnn.inspection.occlusion needs none."
+            "The network has no layer that outputs feature maps, of shape (n, height, "
+            "width, channels), or it is not a Sequential or Functional model. Use "
+            "skcnn.inspection.occlusion, which works with any network."
         )
     if name is None:
         name = _last_convolution(maps)
@@ -149,10 +205,21 @@ def _is_input(layer):
 
 
 def _last_convolution(maps):
-    """Its name, or that of the last layer behind it with maps of the same size."""
+    """Return the name of the layer that ends the last convolution block.
+
+    This is the last layer after the last convolution, such as its normalization or
+    activation, up to which the shape of the feature maps does not change.
+
+    Parameters
+    ----------
+    maps : dict of str to (keras.Layer, tensor)
+        The layers that output feature maps, in order, and their outputs.
+    """
     import keras
 
     names = list(maps)
+    # A layer that is itself a model, such as a backbone, counts as a convolution. A
+    # network without any convolution starts from its last layer with feature maps.
     convolutions = [
         name
         for name, (layer, _) in maps.items()

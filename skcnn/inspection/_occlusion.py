@@ -1,58 +1,68 @@
-"""What a covered place of an image costs the probability of its class."""
+"""Occlusion: attribution by covering parts of an image."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _data
-from ._targets import target_codes
+from .._utils import _validation
+from ._targets import target_indices
 
 
 def occlusion(
     estimator, X, *, target=None, patch_size=None, strides=None, image_shape=None
 ):
-    """Attribution by covering parts of the images, for any classifier.
+    """Compute attributions by covering parts of each image, for any classifier.
 
-    A square of the image's mean colour is moved over each image. What the probability
-    of the class loses by it is the attribution of the place that it covers.
+    A square patch of the mean colour of the image is moved over each image. The
+    attribution of the covered region is the decrease that this causes in the predicted
+    probability of the class.
 
     Parameters
     ----------
     estimator : classifier
-        Fitted, with `predict_proba`; a pipeline, a search or an ensemble as well.
+        A fitted classifier with `predict_proba`, which may be a pipeline, a search or
+        an ensemble.
     X : array-like of shape (n_samples, height, width, channels), \
             (n_samples, height, width) or (n_samples, n_features)
-        Images; flattened ones with `image_shape`.
+        The images to explain.
     target : label or array-like of shape (n_samples,), default=None
-        The class to explain, or one for each image. None stands for the one that is
-        predicted.
+        The class to explain: one label for all images, or one label per image. If None,
+        the predicted class of each image is explained.
     patch_size : int, default=None
-        Height and width of the square, in pixels. None stands for a sixth of the
-        shorter side.
+        Height and width of the patch in pixels. If None, it is a sixth of the shorter
+        side of the image, rounded down, but at least 1.
     strides : int, default=None
-        Pixels from one place to the next. None stands for half of `patch_size`.
+        Distance in pixels between adjacent positions of the patch. If None, it is half
+        of `patch_size`, rounded down, but at least 1.
     image_shape : tuple of int, default=None
-        Shape of an image where `X` has flattened ones. None takes that of the
+        Shape of each image if `X` is flattened. If None, the shape is taken from the
         estimator, if it has one.
 
     Returns
     -------
     attribution : ndarray of shape (n_samples, height, width), dtype float32
-        For each pixel the mean loss of probability of all squares over it: positive
-        where the class is found, negative where something speaks against it.
+        For each pixel, the mean decrease of the probability over all patches that cover
+        it. Positive values support the class, and negative values contradict it.
 
     Raises
     ------
+    NotFittedError
+        If `estimator` is not fitted.
     ValueError
-        For data or settings that cannot be used.
+        If `patch_size` or `strides` is not a positive integer, the patch is larger than
+        the image, `target` contains unknown labels, or the shape of `X` does not fit.
 
     See Also
     --------
-    grad_cam : By gradients; faster, coarser, for networks only.
-    skcnn.display.AttributionDisplay : Draws it.
+    grad_cam : Compute attributions from gradients; faster, but coarser and only for
+        CNNClassifier.
+    skcnn.display.AttributionDisplay : Draw the attributions.
 
     Notes
     -----
-    Each image is predicted once for each place of the square: 121 times by default.
+    `estimator` predicts each image once per position of the patch. With the default
+    parameters, these are 121 positions for square images whose side is a multiple of
+    12. Patches at the right and lower borders are moved inwards, so that every pixel is
+    covered.
 
     References
     ----------
@@ -70,53 +80,59 @@ def occlusion(
     (5, 8, 8)
     """
     check_is_fitted(estimator)
-    X = np.asarray(_data.as_images(X))
-    images = _data.images_of(X, image_shape, estimator)
+    X = np.asarray(_validation.as_image_array(X))
+    images = _validation.to_images(X, image_shape, estimator)
     height, width = images.shape[1:3]
-    patch = _checked("patch_size", patch_size, max(1, min(height, width) // 6))
-    step = _checked("strides", strides, max(1, patch // 2))
+    patch = _check_positive_int(
+        "patch_size", patch_size, default=max(1, min(height, width) // 6)
+    )
+    step = _check_positive_int("strides", strides, default=max(1, patch // 2))
     if patch > min(height, width):
         raise ValueError(
             f"Got patch_size={patch}, but expected at most {min(height, width)}, the "
-            "shorter side of the images."
+            "length of the shorter side of the images."
         )
     proba = estimator.predict_proba(X)
-    codes = target_codes(target, proba, estimator.classes_)
+    indices = target_indices(target, proba, estimator.classes_)
     corners = [
         (i, j)
-        for i in _starts(height, patch, step)
-        for j in _starts(width, patch, step)
+        for i in _patch_offsets(height, patch, step)
+        for j in _patch_offsets(width, patch, step)
     ]
     attribution = np.zeros((len(X), height, width), np.float32)
-    covers = np.zeros((height, width), np.float32)  # squares over each pixel
+    n_patches = np.zeros((height, width), np.float32)  # that cover each pixel
     for i, j in corners:
-        covers[i : i + patch, j : j + patch] += 1
-    for image, code, known, found in zip(
-        images, codes, proba, attribution, strict=True
+        n_patches[i : i + patch, j : j + patch] += 1
+    for image, k, image_proba, image_attribution in zip(
+        images, indices, proba, attribution, strict=True
     ):
-        colour = image.mean(axis=(0, 1))
-        covered = np.repeat(image[None], len(corners), axis=0)
-        for one, (i, j) in zip(covered, corners, strict=True):
-            one[i : i + patch, j : j + patch] = colour
-        lost = (
-            known[code]
-            - estimator.predict_proba(covered.reshape(len(corners), *X.shape[1:]))[
-                :, code
-            ]
+        mean_colour = image.mean(axis=(0, 1))
+        occluded = np.repeat(image[None], len(corners), axis=0)
+        for occluded_image, (i, j) in zip(occluded, corners, strict=True):
+            occluded_image[i : i + patch, j : j + patch] = mean_colour
+        # The estimator expects images of the shape that the caller passed, which may
+        # be flattened.
+        occluded_proba = estimator.predict_proba(
+            occluded.reshape(len(corners), *X.shape[1:])
         )
-        for loss, (i, j) in zip(lost, corners, strict=True):
-            found[i : i + patch, j : j + patch] += loss
-        found /= covers
+        decreases = image_proba[k] - occluded_proba[:, k]
+        for decrease, (i, j) in zip(decreases, corners, strict=True):
+            image_attribution[i : i + patch, j : j + patch] += decrease
+        image_attribution /= n_patches
     return attribution
 
 
-def _starts(length, patch, step):
-    """Where squares begin: each `step` pixels, and at the far border."""
-    starts = list(range(0, length - patch + 1, step))
-    return starts if starts[-1] == length - patch else [*starts, length - patch]
+def _patch_offsets(length, patch, step):
+    """Return the offsets of the patches along an axis of `length` pixels.
+
+    The last patch ends exactly at the border, even if this shortens the last step.
+    """
+    offsets = list(range(0, length - patch + 1, step))
+    return offsets if offsets[-1] == length - patch else [*offsets, length - patch]
 
 
-def _checked(name, value, default):
+def _check_positive_int(name, value, *, default):
+    """Return `value` as an int, or `default` if it is None."""
     if value is None:
         return default
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:

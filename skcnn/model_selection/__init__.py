@@ -1,4 +1,4 @@
-"""Scores by cross-validation, after every epoch of training."""
+"""Model selection: cross-validation scores after every training epoch."""
 
 from ._epoch_curve import epoch_curve
 

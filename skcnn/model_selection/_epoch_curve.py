@@ -1,8 +1,7 @@
-"""Scores on the training and the held-out part of each fold, epoch by epoch."""
+"""Training and validation scores on each fold after every epoch."""
 
 import functools
 import traceback
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -11,10 +10,12 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
+from sklearn.utils import Bunch, check_consistent_length
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._classifier import CNNClassifier
+from .._utils._fixes import _safe_indexing
+from .._utils._warnings import warn_user
 
 
 def epoch_curve(
@@ -30,72 +31,91 @@ def epoch_curve(
     verbose=0,
     error_score=np.nan,
 ):
-    """Scores after every epoch, on the images trained on and on those held out.
+    """Compute training and validation scores after every epoch by cross-validation.
 
-    What :func:`sklearn.model_selection.validation_curve` is for a parameter, for the
-    epochs of a network: how fast it learns, from when on it overfits, and whether the
-    folds agree. Each fold and candidate is trained once.
+    This is similar to :func:`sklearn.model_selection.validation_curve`, with the number
+    of epochs as the parameter, but each candidate is trained only once per fold. The
+    scores show how fast a network learns, at which epoch it starts to overfit, and how
+    much the folds differ.
 
     Parameters
     ----------
     estimator : CNNClassifier or Pipeline
-        What is trained, cloned for each fit; or a pipeline that ends with one. Its
-        `memory` is not used, as what it keeps has no scores.
+        The estimator to train: a CNNClassifier, or a pipeline whose last step is one.
+        It is cloned for each fit. The `memory` of the CNNClassifier is ignored, because
+        stored fits do not contain scores.
     X : array-like of shape (n_samples, height, width, channels), \
             (n_samples, height, width) or (n_samples, n_features)
-        Images.
+        The images.
     y : array-like of shape (n_samples,)
-        Class labels.
+        The labels.
     param_grid : dict or list of dict, default=None
-        Candidates to compare, as :class:`~sklearn.model_selection.ParameterGrid` takes
-        them. None trains `estimator` as it is.
+        The parameters of the candidates to compare, as in
+        :class:`~sklearn.model_selection.ParameterGrid`. If None, `estimator` is the
+        only candidate.
     groups : array-like of shape (n_samples,), default=None
-        Groups of samples that `cv` keeps together.
+        Group labels of the samples. Only used with a group `cv`, such as
+        :class:`~sklearn.model_selection.GroupKFold`.
     cv : int, cross-validation generator or an iterable, default=None
-        Folds: None stands for 5, stratified, as an int is.
+        Cross-validation strategy, as in
+        :func:`~sklearn.model_selection.cross_validate`. An int is the number of folds
+        of a :class:`~sklearn.model_selection.StratifiedKFold`. None means 5.
     scoring : str, callable, list, tuple or dict, \
             default=("accuracy", "neg_log_loss")
-        What is scored, as in :func:`~sklearn.model_selection.cross_validate`.
+        The scores to compute, as in :func:`~sklearn.model_selection.cross_validate`.
+        A callable that returns a single score, or None for the `score` method of
+        `estimator`, is named "score".
     n_jobs : int, default=None
-        Processes to train in. None stands for 1, or what
-        :func:`joblib.parallel_config` says.
+        Number of fits to run in parallel. None means 1 unless in a
+        :func:`joblib.parallel_config` context. -1 means using all processors.
     verbose : int, default=0
-        Of joblib, for each fit.
+        Verbosity of joblib, which reports the finished fits.
     error_score : "raise" or float, default=np.nan
-        Scores of a fit that fails, which a warning tells; ``"raise"`` raises the error.
+        Value to assign to the scores of a fit from the epoch on in which it fails. A
+        warning reports the error. If ``"raise"``, the error is raised.
 
     Returns
     -------
     curve : :class:`~sklearn.utils.Bunch`
         Dictionary-like object, with the following attributes.
 
-        epochs : ndarray of shape (n_epochs,)
-            1, 2, and so on.
+        epochs : ndarray of shape (n_epochs,), dtype int
+            The epochs, counted from 1 to that of the longest fit.
         params : list of dict
-            The candidates; one empty dict without `param_grid`.
+            The parameters of each candidate. A single empty dict if `param_grid` is
+            None.
         train_scores, test_scores : dict of str to ndarray of shape \
                 (n_candidates, n_folds, n_epochs)
-            Scores by their names, of the images trained on and of those held out. NaN
-            after the last epoch of a fit that ended before the others.
+            Scores on the training images and on the held-out images, by the name of the
+            score. If a fit ended earlier than others, its later scores are NaN.
 
     Raises
     ------
     TypeError
-        If `estimator` is something else.
+        If `estimator` is not a CNNClassifier or a pipeline whose last step is one.
     ValueError
-        For data or settings that cannot be used.
+        If `error_score` is invalid, `X`, `y` and `groups` differ in length, or all fits
+        fail in their first epoch.
+
+    Warns
+    -----
+    FitFailedWarning
+        If a fit fails and `error_score` is a number.
 
     See Also
     --------
-    skcnn.display.EpochCurveDisplay : Draws it.
-    sklearn.model_selection.validation_curve : Scores by the values of a parameter.
+    skcnn.display.EpochCurveDisplay : Draw the scores.
+    sklearn.model_selection.validation_curve : Compute scores for varying values of a
+        parameter.
 
     Notes
     -----
-    Scores are those that the network would have if training ended there: without
-    dropout and augmentation, with averaged weights (`average`). They cost a prediction
-    of all images after each epoch. Folds of `validation_fraction` and early stopping
-    are inside the training part, as ever.
+    The scores after an epoch are those that the network would have if training ended
+    there: they are computed without dropout and augmentation, and with averaged weights
+    if `average` is set. Computing them takes one prediction of all images per epoch.
+
+    The images that `validation_fraction` sets aside, for example for early stopping,
+    are taken from the training images of each fold.
 
     Examples
     --------
@@ -111,10 +131,10 @@ def epoch_curve(
     >>> curve.test_scores["accuracy"].shape
     (1, 2, 3)
     """
-    if not isinstance(_network(estimator), CNNClassifier):
+    if not isinstance(_last_step(estimator), CNNClassifier):
         raise TypeError(
             f"Got estimator={estimator!r}, but expected a CNNClassifier, or a Pipeline "
-            "that ends with one: others have no epochs that are known."
+            "whose last step is one. Other estimators do not report their epochs."
         )
     if error_score != "raise" and not isinstance(error_score, Real):
         raise ValueError(
@@ -123,9 +143,9 @@ def epoch_curve(
     check_consistent_length(X, y, groups)
     candidates = [{}] if param_grid is None else list(ParameterGrid(param_grid))
     splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
-    # One that is scored alone gets a name, too.
+    # Give a single callable a name, so that all scores come as a dict of names.
     if callable(scoring) or scoring is None:
-        scoring = {"score": scoring or _own_score}
+        scoring = {"score": scoring or _default_score}
     scorer = check_scoring(
         estimator, [scoring] if isinstance(scoring, str) else scoring
     )
@@ -139,17 +159,18 @@ def epoch_curve(
     n_epochs = max(len(scores) for scores, _ in fits)
     if not n_epochs:
         raise ValueError(
-            f"All the {len(fits)} fits failed in their first epoch. The reason of the "
-            f"last:\n{fits[-1][1]}"
+            f"All {len(fits)} fits failed in their first epoch. Pass "
+            "error_score='raise' to debug them. The error of the last fit was:\n"
+            f"{fits[-1][1]}"
         )
     names = next(scores[0][0] for scores, _ in fits if scores)
     shape = (len(candidates), len(splits), n_epochs)
     curves = [{name: np.full(shape, np.nan) for name in names} for _ in range(2)]
-    for (i, j), (scores, reason) in zip(np.ndindex(shape[:2]), fits, strict=True):
+    for (i, j), (scores, error) in zip(np.ndindex(shape[:2]), fits, strict=True):
         for part, curve in enumerate(curves):
             for name, values in curve.items():
                 values[i, j, : len(scores)] = [epoch[part][name] for epoch in scores]
-                if reason:
+                if error:
                     values[i, j, len(scores) :] = error_score
     return Bunch(
         epochs=np.arange(1, n_epochs + 1),
@@ -159,21 +180,45 @@ def epoch_curve(
     )
 
 
-def _network(estimator):
+def _last_step(estimator):
+    """Return the last step of a pipeline, or the estimator itself."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
-def _own_score(estimator, X, y):
+def _default_score(estimator, X, y):
     return estimator.score(X, y)
 
 
 def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
-    """Pairs of dicts, the scores of both parts after each epoch; why it failed."""
+    """Train one candidate on one fold and score it after every epoch.
+
+    Parameters
+    ----------
+    estimator : CNNClassifier or Pipeline
+        A clone of the estimator, which is modified.
+    params : dict
+        The parameters of the candidate.
+    X, y : array-like
+        All images and labels.
+    train, test : ndarray of int
+        Indices of the training and of the held-out samples.
+    scorer : callable
+        Returns a dict of scores.
+    error_score : "raise" or float
+        As in `epoch_curve`.
+
+    Returns
+    -------
+    scores : list of (dict, dict)
+        The training scores and the held-out scores after each epoch.
+    error : str or None
+        The traceback if the fit failed, otherwise None.
+    """
     scores = []
     try:
-        # Candidates share no parameter that is an object.
+        # Clone the parameters, so that candidates do not share objects, such as layers.
         estimator.set_params(**clone(params, safe=False))
-        network = _network(estimator).set_params(memory=None)
+        network = _last_step(estimator).set_params(memory=None)
         X_train, X_test = (_safe_indexing(X, rows) for rows in (train, test))
         y_train, y_test = (_safe_indexing(y, rows) for rows in (train, test))
         if isinstance(estimator, Pipeline) and len(estimator) > 1:
@@ -181,7 +226,8 @@ def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
             X_test = estimator[:-1].transform(X_test)
 
         def score(fitted):
-            fitted.predict_proba = _once(fitted.predict_proba)
+            # All scorers need the same probabilities; predict them only once.
+            fitted.predict_proba = _cache_last_call(fitted.predict_proba)
             scores.append(
                 (scorer(fitted, X_train, y_train), scorer(fitted, X_test, y_test))
             )
@@ -191,27 +237,27 @@ def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
     except Exception:
         if error_score == "raise":
             raise
-        reason = traceback.format_exc()
-        warnings.warn(
-            f"A fit with {params or 'the parameters of the estimator'} failed after "
-            f"{len(scores)} epochs; from there on, its scores are {error_score}. The "
-            f"reason:\n{reason}",
+        error = traceback.format_exc()
+        warn_user(
+            f"The fit with {params or 'the parameters of the estimator'} failed after "
+            f"{len(scores)} epochs. Its scores for all later epochs are set to "
+            f"error_score={error_score}. To raise the error instead, pass "
+            f"error_score='raise'. The error was:\n{error}",
             FitFailedWarning,
-            stacklevel=2,
         )
-        return scores, reason
+        return scores, error
     return scores, None
 
 
-def _once(predict_proba):
-    """The same, but computed once for all that is asked of one array."""
-    seen = proba = None
+def _cache_last_call(predict_proba):
+    """Wrap `predict_proba` to reuse its result if it is called on the same array."""
+    last_X = last_proba = None
 
-    @functools.wraps(predict_proba)  # scorers ask for its name
-    def remembered(X):
-        nonlocal seen, proba
-        if X is not seen:
-            seen, proba = X, predict_proba(X)
-        return proba
+    @functools.wraps(predict_proba)  # scorers read the name of the method
+    def cached(X):
+        nonlocal last_X, last_proba
+        if X is not last_X:
+            last_X, last_proba = X, predict_proba(X)
+        return last_proba
 
-    return remembered
+    return cached

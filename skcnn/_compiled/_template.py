@@ -1,46 +1,61 @@
-"""A network to trace in another's place: it computes the same, faster."""
+"""Templates: networks that a graph is traced on, in place of other networks.
+
+A template has the structure of the network that it stands for, and values of its own,
+which are never used: the graph is called with the variables of other networks. A
+template computes the same as the network, but faster where TensorFlow has an operation
+for what Keras composes of many: batch normalization and Adam. Numbers that may differ
+between networks of one signature become tensors while the graph is traced.
+
+Each fast piece checks that it can replace Keras' piece, and leaves it in place
+otherwise. Results agree to the rounding of float32.
+"""
 
 import keras
 import tensorflow as tf
 
-# Numbers that a graph gets as input
+from .._network._trainable import TrainableNetwork
+from .._utils._fixes import adam_slots, is_fused_adam_possible
+
+# Scalars that a graph takes as input
 
 
-def has_rate(config):
+def is_active_dropout(config):
+    """Return whether a dropout layer of this configuration has a rate to pass in."""
     return config["rate"] > 0 and config["noise_shape"] is None
 
 
-def _places_of_numbers(model):
-    """Object and attribute of each number that graphs get as input, in one order."""
-    dropping = [
+def _scalar_attributes(model):
+    """Object and attribute of each scalar input, in one order for all networks."""
+    rates = [
         (layer, "rate")
         for layer in model.layers
         if type(layer) in (keras.layers.Dropout, _Dropout)
-        and has_rate(layer.get_config())
+        and is_active_dropout(layer.get_config())
     ]
-    penalties = [
+    factors = [
         (v.regularizer, "l2")
         for v in model.trainable_variables
         if isinstance(v.regularizer, keras.regularizers.L2)
     ]
-    return [*dropping, *penalties]
+    return [*rates, *factors]
 
 
-def numbers_of(model):
-    """Rates of dropout and factors of penalties, which graphs get as input."""
-    return [float(getattr(place, name)) for place, name in _places_of_numbers(model)]
+def get_scalars(model):
+    """Rates of dropout layers and factors of L2 penalties, as a list of float."""
+    return [float(getattr(thing, name)) for thing, name in _scalar_attributes(model)]
 
 
-def set_numbers(twin, numbers):
-    for i, (place, name) in enumerate(_places_of_numbers(twin)):
-        setattr(place, name, numbers[i])
+def set_scalars(model, scalars):
+    """Set what :func:`get_scalars` returned, or tensors while a graph is traced."""
+    for i, (thing, name) in enumerate(_scalar_attributes(model)):
+        setattr(thing, name, scalars[i])
 
 
-# Layers and optimizers that compute faster than Keras' do
+# Layers that compute faster than Keras' own
 
 
 class _Dropout(keras.layers.Dropout):
-    """Dropout at a rate that is a tensor while a graph is traced."""
+    """Dropout whose rate may be a tensor while a graph is traced."""
 
     def call(self, inputs, training=False):
         if not training:
@@ -51,11 +66,14 @@ class _Dropout(keras.layers.Dropout):
 
 
 class _FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Normalization as one operation instead of a dozen, each over all activations."""
+    """Batch normalization as one operation.
+
+    Keras composes it of a dozen, each of which passes over all activations.
+    """
 
     @staticmethod
-    def takes(layer):
-        """Whether it can stand in for a layer of Keras'."""
+    def can_replace(layer):
+        """Return whether it computes what this layer of Keras does."""
         return (
             layer.axis in (-1, 3)
             and layer.center
@@ -68,29 +86,28 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
         if len(inputs.shape) != 4 or mask is not None:
             return super().call(inputs, training=training, mask=mask)
         trains = bool(training and self.trainable)
-        # In 32 bits, as Keras does it.
+        # In float32, as Keras does.
         x = tf.cast(inputs, tf.float32)
         scale, offset = self.scale_and_offset()
-        nothing = tf.zeros(0)
+        unused = tf.zeros(0)
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=tf.cast(scale, tf.float32),
             offset=tf.cast(offset, tf.float32),
-            mean=nothing if trains else self.moving_mean.value,
-            variance=nothing if trains else self.moving_variance.value,
+            mean=unused if trains else self.moving_mean.value,
+            variance=unused if trains else self.moving_variance.value,
             epsilon=self.epsilon,
             is_training=trains,
         )
         if trains:
-            # Keras keeps the variance of the batch, the operation estimates that of
-            # all images from it.
+            # The operation returns the unbiased variance, n / (n - 1) times the
+            # variance of the batch, which Keras averages.
             n = tf.cast(tf.size(x) // tf.shape(x)[3], tf.float32)
             for moving, value in (
                 (self.moving_mean, mean),
                 (self.moving_variance, variance * ((n - 1) / n)),
             ):
-                keeps = self.momentum
-                moving.assign(moving * keeps + value * (1 - keeps))
+                moving.assign(moving * self.momentum + value * (1 - self.momentum))
         return tf.cast(y, self.compute_dtype)
 
     def scale_and_offset(self):
@@ -98,12 +115,14 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 class _NormalizedInput(_FusedBatchNormalization):
-    """Normalization of the images, whose scale and offset :class:`_FoldedConv2D` has.
+    """Normalization of the images without scale and offset.
 
-    What comes out depends on no weights, so that no gradient with respect to it is
-    needed, which would cost as much as the whole convolution that follows. A channel of
-    ones is added, for the offset: it ends where the image does, as padding comes after
-    normalization.
+    :class:`_FoldedConv2D` applies both to its kernels instead. The output then depends
+    on no weights, so that training needs no gradient with respect to it, which would
+    cost as much as a gradient of the whole convolution.
+
+    The output has an additional channel of ones, which the offset is multiplied by. It
+    ends at the border of the image, because padding comes after normalization.
     """
 
     def compute_output_shape(self, input_shape):
@@ -118,13 +137,15 @@ class _NormalizedInput(_FusedBatchNormalization):
 
 
 class _FoldedConv2D(keras.layers.Conv2D):
-    """A convolution of what :class:`_NormalizedInput` has normalized.
+    """The convolution after :class:`_NormalizedInput`.
 
-    The same sums in another order: its kernels are multiplied by scale and offset, and
-    not the images.
+    It multiplies its kernels by scale and offset of the normalization, instead of the
+    images. These are the same sums in another order.
     """
 
-    normalization = None  # a function, as a layer's layers are its own
+    # Set to a function that returns the layer: as an attribute, Keras would track it as
+    # a part of this layer.
+    normalization = None
 
     def build(self, input_shape):
         super().build((*input_shape[:-1], input_shape[-1] - 1))
@@ -136,8 +157,8 @@ class _FoldedConv2D(keras.layers.Conv2D):
             for v in (self.normalization().gamma, self.normalization().beta)
         )
         kernel = tf.cast(self.kernel.value, tf.float32)
-        of_ones = tf.reduce_sum(kernel * offset, axis=2, keepdims=True)
-        folded = tf.concat([kernel * scale, of_ones], axis=2)
+        for_ones = tf.reduce_sum(kernel * offset, axis=2, keepdims=True)
+        folded = tf.concat([kernel * scale, for_ones], axis=2)
         x = tf.nn.convolution(
             inputs,
             tf.cast(folded, inputs.dtype),
@@ -150,8 +171,8 @@ class _FoldedConv2D(keras.layers.Conv2D):
         return x if self.activation is None else self.activation(x)
 
 
-def _folded(model):
-    """The normalization of a network's input and the convolution after it, or Nones."""
+def _normalized_convolution(model):
+    """The normalization of the input and the convolution after it, or two Nones."""
     try:
         if type(model) is keras.Sequential:
             normalization, convolution = model.layers[:2]
@@ -162,7 +183,7 @@ def _folded(model):
         return None, None
     if (
         type(normalization) is keras.layers.BatchNormalization
-        and _FusedBatchNormalization.takes(normalization)
+        and _FusedBatchNormalization.can_replace(normalization)
         and normalization.trainable
         and type(convolution) is keras.layers.Conv2D
         and convolution.data_format == "channels_last"
@@ -181,10 +202,13 @@ def _consumers(model, tensor):
     ]
 
 
+# Optimizers that compute faster than Keras' own
+
+
 class _FusedAdam:
     """Adam's update as one operation for each variable instead of a dozen.
 
-    The same formula, in TensorFlow's kernel: one pass over memory.
+    The same formula in TensorFlow's kernel, which passes over memory once.
     """
 
     def apply(self, grads, trainable_variables=None):
@@ -193,14 +217,14 @@ class _FusedAdam:
         super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+        momentum, velocity = adam_slots(self, variable)
         beta_1_power, beta_2_power, rate = (
             tf.cast(number, variable.dtype) for number in (*self._powers, learning_rate)
         )
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
             lr=rate,
@@ -222,14 +246,31 @@ class _AdamW(_FusedAdam, keras.optimizers.AdamW):
 _FUSED = {keras.optimizers.Adam: _Adam, keras.optimizers.AdamW: _AdamW}
 
 
-def twin(model):
-    """A network of the same structure, to be traced and thrown away."""
-    normalization, convolution = _folded(model)
+def _optimizer_class(optimizer):
+    is_fused = not getattr(optimizer, "amsgrad", False) and is_fused_adam_possible()
+    kind = type(optimizer)
+    return _FUSED.get(kind, kind) if is_fused else kind
+
+
+def make_template(network):
+    """A network of the same structure, to trace a graph on.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+        With a graph signature.
+
+    Returns
+    -------
+    TrainableNetwork
+    """
+    model = network.model
+    normalization, convolution = _normalized_convolution(model)
     copies = {}
 
-    def copy_of(layer):
-        # Initial values do not matter, and seeds would be drawn from Python's
-        # generator.
+    def copy_layer(layer):
+        # Initial values do not matter. A seed is set because a layer without one draws
+        # from Python's global generator.
         config = {
             key: "zeros" if key.endswith("_initializer") else value
             for key, value in layer.get_config().items()
@@ -237,10 +278,10 @@ def twin(model):
         if "seed" in config:
             config["seed"] = 0
         kind = type(layer)
-        if kind is keras.layers.Dropout and has_rate(config):
+        if kind is keras.layers.Dropout and is_active_dropout(config):
             kind = _Dropout
         if kind is keras.layers.BatchNormalization and (
-            _FusedBatchNormalization.takes(layer)
+            _FusedBatchNormalization.can_replace(layer)
         ):
             kind = _FusedBatchNormalization
         if layer is normalization:
@@ -252,14 +293,12 @@ def twin(model):
             copied.normalization = lambda: copies[normalization]
         return copied
 
-    copy = keras.models.clone_model(model, clone_function=copy_of)
-    kind = type(model.optimizer)
-    if not getattr(model.optimizer, "amsgrad", False):
-        kind = _FUSED.get(kind, kind)
+    template = keras.models.clone_model(model, clone_function=copy_layer)
     loss = model.loss
     if not isinstance(loss, str):
         loss = keras.losses.deserialize(keras.losses.serialize(loss))
+    kind = _optimizer_class(model.optimizer)
     optimizer = kind.from_config(model.optimizer.get_config())
-    copy.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    copy.optimizer.build(copy.trainable_variables)
-    return copy
+    template.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    optimizer.build(template.trainable_variables)
+    return TrainableNetwork(template, average=network.averages is not None)

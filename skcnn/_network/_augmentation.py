@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from ._seeding import AUGMENT, reseed, seeded_build, stream
+from .._utils._random import AUGMENT, reseed, seed_sequence, seeded_build
 
 DEFAULTS = {"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}
 AUTO = {"rotation": 0.03, "zoom": 0.2}
@@ -13,12 +13,18 @@ FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 def check_augment(augment):
-    """Settings of the built-in augmentation, a Keras layer as it is, or None."""
+    """The parameter `augment` as settings of :func:`random_affine`, a layer, or None.
+
+    Raises
+    ------
+    ValueError
+        For a dict with an unknown key or a value out of range.
+    """
     if augment is False or augment is None:
         return None
     if augment is True:
         return dict(DEFAULTS)
-    if isinstance(augment, str):  # "auto", as fit has checked
+    if isinstance(augment, str):  # "auto", the only string that fit accepts
         augment = AUTO
     if not isinstance(augment, dict):
         return augment
@@ -50,20 +56,36 @@ def check_augment(augment):
     return settings if any(settings.values()) else None
 
 
-def as_fits_use(layer):
-    """Class and configuration of a layer, but for names and seeds, which are fit's."""
+def check_layer(augment):
+    """Raise a TypeError if `augment` is neither settings nor a Keras layer."""
+    from keras import Layer
 
-    def told(part):
+    if augment is not None and not isinstance(augment, (dict, Layer)):
+        raise TypeError(
+            f"Got augment={augment!r}, but expected a bool, a dict with the keys "
+            "'flip', 'rotation' and 'zoom', or a keras.Layer."
+        )
+
+
+def layer_settings(layer):
+    """Class and configuration of a layer, without names and seeds, which fit sets."""
+
+    def without_names_and_seeds(part):
         if isinstance(part, dict):
-            kept = {k: v for k, v in part.items() if k not in ("name", "seed")}
-            return {k: told(v) for k, v in kept.items()}
-        return [told(p) for p in part] if isinstance(part, (list, tuple)) else part
+            return {
+                key: without_names_and_seeds(value)
+                for key, value in part.items()
+                if key not in ("name", "seed")
+            }
+        if isinstance(part, (list, tuple)):
+            return [without_names_and_seeds(item) for item in part]
+        return part
 
-    return type(layer), told(layer.get_config())
+    return type(layer), without_names_and_seeds(layer.get_config())
 
 
-def copy_of_layer(layer, image_shape, seed):
-    """A copy for one fit: the user's layer keeps its state, and fits do not share it.
+def copy_layer(layer, image_shape, seed):
+    """Copy an augmentation layer for one fit, so that fits share no state.
 
     Raises
     ------
@@ -72,22 +94,21 @@ def copy_of_layer(layer, image_shape, seed):
     """
     from keras import config
 
-    with seeded_build(stream(seed, AUGMENT), config.dtype_policy()):
+    with seeded_build(seed_sequence(seed, AUGMENT), config.dtype_policy()):
         copy = type(layer).from_config(layer.get_config())
         images = np.zeros((2, *image_shape), np.float32)
         changed = copy(images, training=True)
     if changed.shape != images.shape:
         raise ValueError(
-            f"Got augment={layer!r}, which makes images of shape "
-            f"{tuple(changed.shape[1:])} of those of shape {image_shape}, but "
-            "expected images of the same shape: prediction, which does not "
-            "augment, has them as they are."
+            f"Got augment={layer!r}, which turns images of shape {image_shape} into "
+            f"images of shape {tuple(changed.shape[1:])}, but expected the same shape: "
+            "prediction does not augment, and uses images in their own shape."
         )
     return copy
 
 
 def augmented(images, augment, seed):
-    """Images as a network sees them in training.
+    """Augment images as training does.
 
     Parameters
     ----------
@@ -105,8 +126,8 @@ def augmented(images, augment, seed):
         return images
     if isinstance(augment, dict):
         return random_affine(images, (seed, 0), **augment).numpy()
-    layer = copy_of_layer(augment, images.shape[1:], seed)
-    reseed(layer.variables, stream(seed, AUGMENT))
+    layer = copy_layer(augment, images.shape[1:], seed)
+    reseed(layer.variables, seed_sequence(seed, AUGMENT))
     return np.asarray(layer(images, training=True))
 
 
@@ -114,20 +135,20 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     """Flip, rotate and zoom each image of a batch at random, in one resampling.
 
     The three are composed into one affine map, so that an image is interpolated once
-    and not three times. What comes from beyond the border is reflected, as Keras'
-    layers do by default.
+    instead of three times. Pixels beyond the border are reflected, as in Keras' layers
+    by default.
 
     Parameters
     ----------
     images : tf.Tensor of shape (n, height, width, channels) and dtype float32
     seed : tf.Tensor of shape (2,) and dtype int32
-        Seed of stateless random numbers: the same seed, the same images.
+        Seed of stateless random numbers. The same seed gives the same images.
     flip : {"horizontal", "vertical", "horizontal_and_vertical"} or None
         Each flip has probability one half.
     rotation : float
         Largest angle as a fraction of a full turn, to either side.
     zoom : float
-        Largest relative change of the size seen, in or out.
+        Largest relative change of the visible size, in or out.
 
     Returns
     -------
@@ -145,8 +166,8 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     width = tf.cast(tf.shape(images)[2], tf.float32)
     draws = tf.random.stateless_uniform((5, n), seed, -1.0, 1.0)
     angle = draws[0] * (rotation * 2 * math.pi)
-    # Height and width are zoomed by one factor each, like Keras' RandomZoom does when
-    # it is given both; an image of a scene keeps its proportions with one factor.
+    # One factor for both axes, so that objects keep their proportions. Keras'
+    # RandomZoom draws one for each axis if it is given both.
     scale = 1.0 + draws[1] * zoom
     ones = tf.ones_like(scale)
     sign_x = sign_y = ones
@@ -155,8 +176,8 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     if flip in ("vertical", "horizontal_and_vertical"):
         sign_y = tf.where(draws[3] < 0, -ones, ones)
     cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # The map from a pixel of the result to the pixel of the image that it shows, about
-    # the centre: flip, then rotate and scale.
+    # The map from a pixel of the result to its source pixel, about the centre: flip,
+    # then rotate and scale.
     a, b = cos * sign_x, -sin * sign_y
     c, d = sin * sign_x, cos * sign_y
     center_x, center_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0

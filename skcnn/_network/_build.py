@@ -1,9 +1,9 @@
-"""The adapter to scikeras: its `KerasClassifier`, with what we correct in it.
+"""The adapter to scikeras: call a builder, compile what it returns, and check it.
 
-All contact with scikeras stands here, and no public signature, attribute or error
-shows it. What is used of it is the builder protocol (``meta``, ``compile_kwargs``,
-routing of parameters) and compiling; training, prediction and validation of the data
-are ours.
+All contact with scikeras is here, and no public signature, attribute or error shows
+it. The adapter uses its builder protocol (``meta``, ``compile_kwargs``, routing of
+parameters) and its way to compile. Training, prediction and the checks of the data are
+our own.
 """
 
 import functools
@@ -13,12 +13,13 @@ import sys
 import keras
 import numpy as np
 
-from ._passes import output_activation, the_loss
+from .._utils._fixes import is_from_keras
+from ._outputs import output_activation, single_loss
 
 _MISSING = object()
-# scikeras replaces how these are pickled and copied, in the whole process. Keras 3
-# pickles them by itself, so what stood there before is put back after the import.
-_REPLACED = [
+# scikeras replaces these methods for the whole process when it is imported. Keras 3
+# pickles and copies its objects without them, so the import is undone.
+_REPLACED_METHODS = [
     (keras.Model, "__reduce__"),
     (keras.Model, "__deepcopy__"),
     (keras.losses.Loss, "__reduce__"),
@@ -30,14 +31,15 @@ _REPLACED = [
 def _import_scikeras():
     """Import scikeras and leave Keras' classes as they were.
 
-    A user who has imported scikeras before us wanted what its import does: then
-    nothing is put back.
+    If the user has imported scikeras before, they get what its import does.
     """
     if "scikeras" in sys.modules:
         import scikeras.wrappers
 
         return scikeras
-    before = [(cls, name, vars(cls).get(name, _MISSING)) for cls, name in _REPLACED]
+    before = [
+        (cls, name, vars(cls).get(name, _MISSING)) for cls, name in _REPLACED_METHODS
+    ]
     try:
         import scikeras.wrappers
     finally:
@@ -52,8 +54,8 @@ def _import_scikeras():
 _scikeras = _import_scikeras()
 
 
-def _passed_what_it_names(builder):
-    """`builder`, that gets ``meta`` for example only if its signature names it.
+def _with_named_arguments_only(builder):
+    """Wrap a builder so that it gets ``meta`` only if its signature names it.
 
     scikeras puts all that it has into ``**kwargs``, which builders pass on to layers.
     """
@@ -67,16 +69,22 @@ def _passed_what_it_names(builder):
 
 
 class _Adapter(_scikeras.wrappers.KerasClassifier):
+    """scikeras' classifier, reduced to building and compiling one network.
+
+    It overrides ``_check_model_param`` and calls ``_build_keras_model`` and
+    ``_ensure_compiled_model``, which are private; pyproject.toml pins scikeras to 0.13.
+    """
+
     def _check_model_param(self):
-        # scikeras takes functions and partials only, and a finished Keras model, which
-        # would go on training from fit to fit. CNNClassifier has checked the builder.
-        return _passed_what_it_names(self.model)
+        # scikeras accepts functions and partials only, and a built Keras model, which
+        # would keep its weights from fit to fit. CNNClassifier has checked the builder.
+        return _with_named_arguments_only(self.model)
 
     def compiled_model(self, meta):
-        """Call the builder and compile what it returns, unless it did that itself."""
+        """Call the builder, and compile the network unless the builder did."""
         vars(self).update(meta)  # what a builder gets as `meta`
-        # scikeras' own seeding turns TensorFlow's op determinism on and off for the
-        # whole process; ours is around this call.
+        # With a random state, scikeras would switch TensorFlow's op determinism on and
+        # off for the whole process. The caller seeds the builder instead.
         self._random_state = None
         model = self._build_keras_model()
         if not isinstance(model, keras.Model):
@@ -104,16 +112,16 @@ def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
     Parameters
     ----------
     builder : callable
-        Returns a `keras.Model`, compiled or not. It is passed those of ``meta`` and
-        ``compile_kwargs`` that its signature names.
+        Returns a `keras.Model`, compiled or not. It gets ``meta`` and
+        ``compile_kwargs`` if its signature names them.
     meta : dict
-        What the data tell: ``image_shape_``, ``n_classes_``, ``classes_``, and under
-        the names that scikeras' builders know ``X_shape_``, ``X_dtype_``,
-        ``n_features_in_``, ``target_type_``, ``n_outputs_expected_``.
+        Properties of the training data: ``image_shape_``, ``n_classes_``,
+        ``classes_``, and, for builders written for scikeras, ``X_shape_``,
+        ``X_dtype_``, ``n_features_in_``, ``target_type_``, ``n_outputs_expected_``.
     optimizer : keras.optimizers.Optimizer
-        For a network that is not compiled yet.
+        Used unless the builder compiles with another one.
     label_smoothing : float
-        Of its loss.
+        Label smoothing of the loss, unless the builder compiles with another loss.
 
     Returns
     -------
@@ -132,7 +140,7 @@ def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
 
 
 def _loss_name(model):
-    loss = the_loss(model)
+    loss = single_loss(model)
     name = loss if isinstance(loss, str) else getattr(loss, "name", None)
     if name is None:
         name = getattr(loss, "__name__", type(loss).__name__)
@@ -140,13 +148,13 @@ def _loss_name(model):
 
 
 def check_network(model, images, n_classes):
-    """Refuse a network that cannot tell `n_classes` classes of such images apart."""
+    """Raise a ValueError if a network does not fit the images and `n_classes`."""
     image_shape = images.shape
     taken = getattr(model, "input_shape", None)
     if taken is None and type(model) is not keras.Sequential:
         raise ValueError(
             f"The builder passed as model= returned {type(model).__name__}, a network "
-            "that does not tell the shapes of its input and output, but expected "
+            "whose input and output shapes are not known, but expected "
             "keras.Sequential, or keras.Model(inputs, outputs)."
         )
     fits = (
@@ -177,14 +185,14 @@ def check_network(model, images, n_classes):
     if output_activation(model) is None and not _gives_probabilities(model, images):
         right = "sigmoid" if given[-1] == 1 else "softmax"
         raise ValueError(
-            "The network built by model= has outputs that are no probabilities: give "
-            f"the last layer activation={right!r}, or let it end without an activation "
-            "and compile the network with a loss that has from_logits=True."
+            "The network built by model= has outputs that are not probabilities. Give "
+            f"the last layer activation={right!r}, or leave its activation out and "
+            "compile the network with a loss that has from_logits=True."
         )
 
 
 def _gives_probabilities(model, images):
-    """Whether outputs are between 0 and 1, and those for several classes sum to 1."""
+    """Return whether outputs are in [0, 1], and sum to 1 if there are several."""
     several = model.output_shape[-1] > 1
     last = model.layers[-1]
     while isinstance(last, keras.Model):
@@ -192,10 +200,10 @@ def _gives_probabilities(model, images):
     activation = getattr(last, "activation", None)
     if isinstance(last, keras.layers.Softmax):
         return several
-    if getattr(activation, "__module__", "").startswith("keras."):
+    if activation is not None and is_from_keras(activation):
         right = keras.activations.softmax if several else keras.activations.sigmoid
         return activation is right
-    # What a user wrote is judged by what it makes of some images, if it can be.
+    # A layer or function of the user's own: look at its outputs for some images.
     some = images.take(np.arange(min(8, len(images)))).astype(np.float32)
     outputs = keras.ops.convert_to_numpy(model(some, training=False))
     outputs = outputs.astype(np.float64)
@@ -205,15 +213,15 @@ def _gives_probabilities(model, images):
     return inside and (not several or np.allclose(outputs.sum(axis=1), 1, atol=0.02))
 
 
-def target_encoding(model, n_classes):
-    """A function that brings numbers of classes to the form that the loss expects.
+def target_encoder(model, n_classes):
+    """A function from class indices to the targets that a network's loss expects.
 
-    scikeras decides this by a loss that the user has to name twice; here the compiled
-    network tells.
+    scikeras decides this by a loss that the user has to name twice. Here the compiled
+    network decides.
     """
     if model.output_shape[-1] == 1:
-        return lambda codes: codes.astype(np.float32).reshape(-1, 1)
+        return lambda y_encoded: y_encoded.astype(np.float32).reshape(-1, 1)
     if "sparse" in _loss_name(model):
-        return lambda codes: codes.astype(np.int32)
-    # Piece by piece of the data: of many classes, all rows would be larger than images.
+        return lambda y_encoded: y_encoded.astype(np.int32)
+    # Called chunk by chunk: with many classes, one-hot rows are larger than images.
     return np.eye(n_classes, dtype=np.float32).__getitem__

@@ -1,17 +1,17 @@
-"""Hyper-parameters to a Keras network: one parametric builder."""
+"""The built-in network: one parametric builder."""
 
 import math
 
-# Images of this height and width and larger are halved by the first convolution, which
-# takes a quarter of the time and loses nothing that has shown in accuracy.
-_LARGE = 32
-# Keras' own needs hundreds of steps to forget the initial statistics, more than a fit
-# on few images has. The reference networks have it.
-_MOMENTUM, _MOMENTUM_OF_KERAS = 0.9, 0.99
+# From this height and width on, the first convolution has strides of 2. A step then
+# takes a quarter of the time, and no loss of accuracy was measured.
+_LARGE_IMAGE = 32
+# Keras' default of 0.99 needs hundreds of steps to forget the initial statistics, more
+# than a fit on few images has. The presets keep it.
+_MOMENTUM, _KERAS_MOMENTUM = 0.9, 0.99
 
 
 def scaled_filters(filters, last_filters, width_factor):
-    """Filters of each block after `last_filters` and `width_factor` had their say."""
+    """Filters of each block, from `filters`, `last_filters` and `width_factor`."""
     filters = list(filters)
     if last_filters is not None:
         filters[-1] = last_filters
@@ -46,7 +46,7 @@ def build_cnn(
     dtype,
     seed,
 ):
-    """Build the network that `CNNClassifier` trains when it is given no `model`.
+    """Build the network that `CNNClassifier` trains if `model` is None.
 
     Blocks of ``Conv2D(same) -> BatchNormalization -> relu -> MaxPooling2D -> Dropout``,
     then ``GlobalAveragePooling2D -> Dense(relu) -> Dense(softmax)``, with batch
@@ -56,17 +56,16 @@ def build_cnn(
     Parameters
     ----------
     meta : dict
-        What `fit` has learned from the data: ``image_shape_`` (height, width,
-        channels) and ``n_classes_``.
+        Properties of the training data: ``image_shape_`` (height, width, channels)
+        and ``n_classes_``.
     filters, last_filters, kernel_size, stem_strides, width_factor, dense_units, \
             dropout, last_dropout, l2, normalize, batch_norm, pooling
         As in :class:`~skcnn.CNNClassifier`.
     dtype : str
-        Keras dtype policy of every layer but the last, whose probabilities are
-        always float32.
+        Keras dtype policy of all layers but the last, which is always float32.
     seed : numpy.random.SeedSequence
-        Decides the initial weights. Each layer gets a seed of its own, so that nothing
-        is drawn from a global generator.
+        Determines the initial weights. Each layer gets a seed of its own, so that
+        no seed is drawn from a global generator.
 
     Returns
     -------
@@ -79,19 +78,19 @@ def build_cnn(
         (child,) = seed.spawn(1)
         return kind(seed=int(child.generate_state(1)[0] >> 1))
 
-    # Explicit names: Keras' automatic ones count upwards in the process, and the same
-    # fit should give the same network wherever it runs.
+    # Keras' automatic names count upwards in the process. With explicit names the same
+    # fit gives the same network in any process.
     inputs = Input(meta["image_shape_"], name="images")
     x = inputs
-    momentum = _MOMENTUM if batch_norm else _MOMENTUM_OF_KERAS
+    momentum = _MOMENTUM if batch_norm else _KERAS_MOMENTUM
     if normalize:
         x = layers.BatchNormalization(momentum=momentum, dtype=dtype, name="normalize")(
             x
         )
     if stem_strides is None:
-        stem_strides = 2 if min(meta["image_shape_"][:2]) >= _LARGE else 1
+        stem_strides = 2 if min(meta["image_shape_"][:2]) >= _LARGE_IMAGE else 1
     widths = scaled_filters(filters, last_filters, width_factor)
-    # Keras takes no numbers of NumPy, as candidates of a search often are.
+    # Candidates of a search are often NumPy numbers, which Keras rejects.
     kernel_size, stem_strides, l2 = int(kernel_size), int(stem_strides), float(l2)
     for block, width in enumerate(widths, start=1):
         first, last = block == 1, block == len(widths)
@@ -102,8 +101,8 @@ def build_cnn(
             padding="same",
             activation=None if batch_norm else "relu",
             use_bias=not batch_norm,
-            # Each in front of what it is made for (He et al., 2015, and Glorot and
-            # Bengio, 2010).
+            # He et al. (2015) for relu after normalization. The presets keep Keras'
+            # default (Glorot and Bengio, 2010).
             kernel_initializer=initializer(
                 initializers.HeNormal if batch_norm else initializers.GlorotUniform
             ),
@@ -116,13 +115,13 @@ def build_cnn(
                 momentum=momentum, dtype=dtype, name=f"batch_norm_{block}"
             )(x)
             x = layers.Activation("relu", dtype=dtype, name=f"relu_{block}")(x)
-        # Small images: an axis that has shrunk to one pixel is not pooled any more.
+        # An axis that has shrunk to one pixel, in small images, is not pooled.
         pool = tuple(2 if size >= 2 else 1 for size in x.shape[1:3])
         if pool != (1, 1):
             x = layers.MaxPooling2D(pool, dtype=dtype, name=f"pool_{block}")(x)
         rate = last_dropout if last else dropout
         if rate:
-            # Any seed: fit decides the masks, of this network and of a user's.
+            # fit sets the seed of every dropout layer, so this one has no effect.
             x = layers.Dropout(rate, seed=0, dtype=dtype, name=f"dropout_{block}")(x)
     if pooling is None:
         x = layers.Flatten(dtype=dtype, name="flatten")(x)
@@ -137,7 +136,7 @@ def build_cnn(
             dtype=dtype,
             name=f"dense_{index}",
         )(x)
-    # Softmax in bfloat16 would leave probabilities of three digits.
+    # A softmax in bfloat16 would give probabilities of three digits.
     outputs = layers.Dense(
         meta["n_classes_"],
         activation="softmax",

@@ -1,0 +1,146 @@
+"""A lock file, so that several processes do not train the same network."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+
+_FORMAT_VERSION = 1
+# Seconds between two heartbeats of the owner. Without one for the longer time, the lock
+# is stale. Network file systems show changes late, so there is a wide margin.
+_HEARTBEAT_INTERVAL, _STALE_AFTER = 5.0, 90.0
+# Seconds without progress of the owner after which a process stops waiting for it.
+_WAIT_TIMEOUT = 3600.0
+_POLL_INTERVAL = 0.1
+
+
+class Lock:
+    """Lock file that names the training process, kept fresh by a heartbeat.
+
+    The lock saves time, and correctness does not depend on it. If two processes train
+    the same network, because one takes the lock of the other for stale, both write the
+    same results.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._token = secrets.token_hex(8)
+        self._released = None  # an event while the lock is held
+
+    def acquire(self, get_progress, is_waiting_useless):
+        """Wait until no live, progressing process holds the lock, and acquire it.
+
+        Returns without the lock when waiting makes no sense: the caller then trains at
+        the same time as the owner.
+
+        Parameters
+        ----------
+        get_progress : callable
+            Returns a value that changes when the owner makes progress.
+        is_waiting_useless : callable
+            Takes that value. Returns whether to stop waiting.
+        """
+        owner, progress = None, None
+        owner_since, progress_since = 0.0, time.monotonic()
+        while not self._try_acquire():
+            now, new_owner, new_progress = (
+                time.monotonic(),
+                self._read_owner(),
+                get_progress(),
+            )
+            if new_owner != owner:
+                owner, owner_since = new_owner, now
+            if new_progress != progress:
+                progress, progress_since = new_progress, now
+            if is_waiting_useless(progress) or now - progress_since > _WAIT_TIMEOUT:
+                return
+            if owner is not None and (
+                not _is_alive(owner) or now - owner_since > _STALE_AFTER
+            ):
+                self._break_stale(owner)
+            time.sleep(_POLL_INTERVAL)
+
+    def release(self):
+        """Remove the lock file if this process holds the lock."""
+        if self._released is not None:
+            self._released.set()
+            self._released = None
+            with contextlib.suppress(OSError):
+                if self._is_ours():
+                    self.path.unlink()
+
+    def _try_acquire(self):
+        try:
+            file = open(self.path, "x")  # noqa: SIM115, it is closed below
+        except FileExistsError:
+            return False
+        metadata = {
+            "format_version": _FORMAT_VERSION,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "token": self._token,
+        }
+        released = threading.Event()
+        try:
+            with file:
+                json.dump(metadata, file)
+            threading.Thread(
+                target=self._send_heartbeats, args=[released], daemon=True
+            ).start()
+        except BaseException:  # the disk is full, for example
+            released.set()
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            raise
+        self._released = released
+        return True
+
+    def _send_heartbeats(self, released):
+        while not released.wait(_HEARTBEAT_INTERVAL):
+            try:
+                if not self._is_ours():
+                    return
+                os.utime(self.path)
+            except FileNotFoundError:  # another process broke the lock
+                return
+            except OSError:  # a passing error of a network file system
+                pass
+
+    def _read_owner(self):
+        """Contents and time of the lock file, or None if there is none."""
+        try:
+            return self.path.read_bytes(), self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def _is_ours(self):
+        return self._token.encode() in self.path.read_bytes()
+
+    def _break_stale(self, owner):
+        """Remove the lock file, unless it has a new owner or a new heartbeat."""
+        renamed = self.path.with_name(f".lock-{self._token}")
+        with contextlib.suppress(FileNotFoundError):
+            if self._read_owner() == owner:
+                os.rename(self.path, renamed)
+                renamed.unlink()
+
+
+def _is_alive(owner):
+    """Return False only if the owner is known to be dead."""
+    try:
+        metadata = json.loads(owner[0])
+        if metadata["host"] != socket.gethostname() or os.name != "posix":
+            return True
+        os.kill(metadata["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except Exception:  # half written, unreadable, or of another user
+        return True
+    return True

@@ -1,0 +1,158 @@
+"""When a fit reads, writes and waits for checkpoints."""
+
+import contextlib
+import time
+
+import numpy as np
+
+from .._utils._warnings import warn_user
+from ._lock import Lock
+from ._store import CHECKPOINT, FINISHED, STOPPED, CheckpointStore
+
+# Writing checkpoints takes at most this share of the time of training.
+_MAX_OVERHEAD = 0.02
+# Assumed speed of writing, until the first checkpoint has been timed.
+_BYTES_PER_SECOND = 2e8
+
+
+class NullCheckpointer:
+    """Neither reads nor writes checkpoints."""
+
+    start = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def checkpoint(self, make_state):
+        """Do nothing."""
+
+    def finish(self, make_state, *, finished):
+        """Do nothing."""
+
+
+class Checkpointer:
+    """Resumes a fit from its store, and writes its checkpoints.
+
+    A context manager that wraps training. Entering it waits until no other process
+    trains the same fit.
+
+    Parameters
+    ----------
+    location : pathlib.Path
+        Folder of all fits.
+    key : str
+        Fingerprint of the fit; see :class:`~skcnn._checkpoint._store.CheckpointStore`.
+    n_epochs : int
+        Epochs of the fit.
+    shapes : list of (shape, dtype)
+        Of the variables in a state.
+
+    Attributes
+    ----------
+    start : TrainingState or None
+        The latest known state of at most `n_epochs` epochs.
+    is_complete : bool
+        Whether nothing is left to train.
+    """
+
+    def __init__(self, location, key, n_epochs, shapes):
+        self.start = None
+        self.is_complete = False
+        self._store = CheckpointStore(location, key, shapes)
+        self._lock = Lock(self._store.folder / "lock")
+        self._n_epochs = n_epochs
+        self._has_warned = False
+        size = sum(np.dtype(dtype).itemsize * np.prod(shape) for shape, dtype in shapes)
+        self._seconds_to_write = float(size) / _BYTES_PER_SECOND
+        self._last_written = time.perf_counter()
+
+    def __enter__(self):
+        entries = self._store.entries()
+        self._read()
+        if not self.is_complete:
+            with self._warn_on_oserror():
+                self._store.folder.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire(self._store.entries, self._is_ahead)
+                try:
+                    if self._store.entries() != entries:
+                        self._read()
+                    self._store.remove_temporary_files()
+                except BaseException:  # __exit__ is called only if __enter__ returns
+                    self._lock.release()
+                    raise
+        if self.is_complete:
+            self._store.promote(self._n_epochs)
+        self._store.mark_as_used()
+        self._last_written = time.perf_counter()
+        return self
+
+    def __exit__(self, *error):
+        self._lock.release()
+
+    def checkpoint(self, make_state):
+        """Write a checkpoint, unless that would exceed the share of time for it.
+
+        Parameters
+        ----------
+        make_state : callable
+            Returns a TrainingState. Called only if the state is written.
+        """
+        elapsed = time.perf_counter() - self._last_written
+        if self._seconds_to_write <= _MAX_OVERHEAD * elapsed:
+            self._write(CHECKPOINT, make_state())
+
+    def finish(self, make_state, *, finished):
+        """Write the last state of a fit.
+
+        Parameters
+        ----------
+        make_state : callable
+            Returns a TrainingState.
+        finished : bool
+            False for a fit that was interrupted.
+        """
+        if not self.is_complete:
+            state = make_state()
+            kind = STOPPED if state.has_stopped else FINISHED
+            self._write(kind if finished else CHECKPOINT, state)
+
+    def _read(self):
+        self.start = start = self._store.read_latest(self._n_epochs, self._warn_once)
+        self.is_complete = start is not None and (
+            start.n_epochs == self._n_epochs or start.has_stopped
+        )
+
+    def _is_ahead(self, entries):
+        """Return whether the owner of the lock trains for more epochs than this fit.
+
+        Waiting for it then gains nothing: its states are too late for this fit.
+        """
+        return any(
+            n_epochs > self._n_epochs and kind == CHECKPOINT
+            for n_epochs, kind, _ in entries
+        )
+
+    def _write(self, kind, state):
+        start = time.perf_counter()
+        with self._warn_on_oserror():
+            self._store.write(kind, state)
+        self._last_written = time.perf_counter()
+        self._seconds_to_write = self._last_written - start
+
+    @contextlib.contextmanager
+    def _warn_on_oserror(self):
+        """Turn an error of the file system into a warning: the fit does not need it."""
+        try:
+            yield
+        except OSError as error:
+            self._warn_once(
+                f"memory= cannot store this fit, which continues without it: {error}"
+            )
+
+    def _warn_once(self, message):
+        if not self._has_warned:
+            self._has_warned = True
+            warn_user(message)

@@ -1,0 +1,275 @@
+"""The files of one fit in a folder: list, read and write them.
+
+A file is written under a temporary name, flushed to the disk, and renamed. Its name
+contains the SHA-256 of its contents, so that a file that is there and matches its name
+is complete, whatever happened to the process or the machine that wrote it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.utils.validation import check_memory
+
+from .._utils._warnings import warn_user
+
+_FORMAT_VERSION = 1
+# finished: the end of a fit of that many epochs; stopped: early stopping ended the fit;
+# checkpoint: the fit was to continue.
+KINDS = FINISHED, STOPPED, CHECKPOINT = "finished", "stopped", "checkpoint"
+_NAME = re.compile(rf"({'|'.join(KINDS)})-(\d+)-([0-9a-f]{{64}})\.npz")
+_TEMPORARY = ".writing-"
+# Seconds after which a temporary file was left behind by a process that was killed.
+_TEMPORARY_MAX_AGE = 90.0
+_ARRAYS = ("variables", "best_weights")
+
+
+@dataclass
+class TrainingState:
+    """A training at the end of an epoch.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs trained.
+    variables : list of ndarray
+        Everything that training changes: weights, optimizer, averages.
+    history : dict of str to list of float
+    early_stopping : dict
+        State of early stopping, without weights. Empty if there is none.
+    best_weights : list of ndarray
+        Weights that early stopping would restore.
+    """
+
+    n_epochs: int
+    variables: list
+    history: dict
+    early_stopping: dict
+    best_weights: list
+
+    @property
+    def has_stopped(self):
+        """Whether early stopping has ended the fit."""
+        return bool(self.early_stopping.get("has_stopped"))
+
+
+def store_location(memory):
+    """The folder of the parameter `memory`, beside joblib's own results.
+
+    Parameters
+    ----------
+    memory : str, path-like or joblib.Memory
+
+    Returns
+    -------
+    pathlib.Path or None
+        None for a `joblib.Memory` without a location.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if isinstance(memory, os.PathLike):
+        memory = os.fspath(memory)
+    memory = check_memory(memory)
+    backend = getattr(memory, "store_backend", None)
+    if backend is None and isinstance(memory, joblib.Memory):
+        return None
+    folder = getattr(backend, "location", None)
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(
+            f"Got memory={memory!r}, but expected None, a folder, or a joblib.Memory "
+            "that keeps its results in a folder."
+        )
+    return Path(folder) / "skcnn"
+
+
+class CheckpointStore:
+    """The states of one fit, in a folder of their own.
+
+    Parameters
+    ----------
+    location : pathlib.Path
+        Folder of all fits.
+    key : str
+        Fingerprint of everything that determines the fit, but for its number of epochs:
+        32 hexadecimal digits. `joblib.Memory.reduce_size` expects such a name.
+    shapes : list of (shape, dtype)
+        Of the variables in a state.
+    """
+
+    def __init__(self, location, key, shapes):
+        self.folder = location / key
+        self._key = key
+        self._shapes = shapes
+        self._corrupt = set()
+
+    def entries(self):
+        """Number of epochs, kind and name of each file, the most epochs first."""
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        found = [(match, name) for name in names if (match := _NAME.fullmatch(name))]
+        return sorted(((int(m[2]), m[1], name) for m, name in found), reverse=True)
+
+    def read_latest(self, max_epochs, on_error):
+        """Read the state after the most epochs, at most `max_epochs`.
+
+        A file that is corrupt is ignored, with a warning.
+
+        Parameters
+        ----------
+        max_epochs : int
+        on_error : callable
+            Called with a message about a file that cannot be read but may be intact.
+
+        Returns
+        -------
+        TrainingState or None
+        """
+        for n_epochs, _, name in self.entries():
+            if n_epochs <= max_epochs and name not in self._corrupt:
+                try:
+                    return self._read(name, n_epochs)
+                except FileNotFoundError:  # replaced by a later one just now
+                    pass
+                except (OSError, MemoryError) as error:  # the file itself may be intact
+                    on_error(f"{self.folder / name} cannot be read: {error}")
+                except Exception as error:  # zipfile and NumPy raise many types
+                    self._corrupt.add(name)
+                    warn_user(
+                        f"{self.folder / name} in memory= is corrupt ({error}); "
+                        "ignoring it and retraining."
+                    )
+        return None
+
+    def _read(self, name, n_epochs):
+        with open(self.folder / name, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != name[-68:-4]:
+                raise ValueError("its contents have changed")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                metadata = json.loads(arrays["metadata"].tobytes())
+                if metadata["format_version"] != _FORMAT_VERSION:
+                    raise ValueError("it has another format version")
+                if (metadata["key"], metadata["n_epochs"]) != (self._key, n_epochs):
+                    raise ValueError("it belongs to another fit")
+                variables, best_weights = (
+                    [
+                        _view_as(arrays[f"{part}_{i}"], dtype)
+                        for i, dtype in enumerate(metadata["dtypes"][part])
+                    ]
+                    for part in _ARRAYS
+                )
+        if [(v.shape, v.dtype) for v in variables] != self._shapes:
+            raise ValueError("it belongs to another network")
+        return TrainingState(
+            n_epochs=n_epochs,
+            variables=variables,
+            history=metadata["history"],
+            early_stopping=metadata["early_stopping"],
+            best_weights=best_weights,
+        )
+
+    def write(self, kind, state):
+        """Write a file, completely or not at all, and remove older checkpoints."""
+        metadata = {
+            "format_version": _FORMAT_VERSION,
+            "key": self._key,
+            "n_epochs": state.n_epochs,
+            "history": state.history,
+            "early_stopping": state.early_stopping,
+            "dtypes": {
+                part: [array.dtype.name for array in getattr(state, part)]
+                for part in _ARRAYS
+            },
+        }
+        arrays = {
+            f"{part}_{i}": _as_builtin_dtype(array)
+            for part in _ARRAYS
+            for i, array in enumerate(getattr(state, part))
+        }
+        encoded = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            with open(temporary, "x+b") as file:
+                np.savez(file, metadata=encoded, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+                file.seek(0)
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            name = f"{kind}-{state.n_epochs:06}-{sha256}.npz"
+            os.replace(temporary, self.folder / name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(self.folder)
+        self._remove_superseded(name, state.n_epochs)
+
+    def _remove_superseded(self, new_name, n_epochs):
+        for other_n_epochs, kind, name in self.entries():
+            is_older = kind == CHECKPOINT and other_n_epochs <= n_epochs
+            if (is_older and name != new_name) or name in self._corrupt:
+                with contextlib.suppress(
+                    OSError
+                ):  # open in another process, on Windows
+                    (self.folder / name).unlink()
+
+    def promote(self, n_epochs):
+        """Rename the checkpoint after `n_epochs`, if any, to a finished fit."""
+        for other_n_epochs, kind, name in self.entries():
+            if other_n_epochs == n_epochs and kind == CHECKPOINT:
+                finished = name.replace(CHECKPOINT, FINISHED, 1)
+                with contextlib.suppress(OSError):
+                    os.replace(self.folder / name, self.folder / finished)
+
+    def mark_as_used(self):
+        """Mark as recently used, for `joblib.Memory.reduce_size`."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder)
+
+    def remove_temporary_files(self):
+        """Remove what killed processes have left behind."""
+        for path in self.folder.glob(f"{_TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _TEMPORARY_MAX_AGE:
+                    path.unlink()
+
+
+def _as_builtin_dtype(array):
+    """`array`, viewed as unsigned integers if NumPy's format lacks its dtype.
+
+    That is so for bfloat16.
+    """
+    if array.dtype.isbuiltin == 1:
+        return array
+    return array.view(f"u{array.dtype.itemsize}")
+
+
+def _view_as(array, name):
+    from tensorflow import as_dtype
+
+    dtype = np.dtype(as_dtype(name).as_numpy_dtype)
+    return array if array.dtype == dtype else array.view(dtype)
+
+
+def _sync_folder(folder):
+    """Flush the names in a folder to the disk, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

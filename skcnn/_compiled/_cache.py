@@ -1,0 +1,123 @@
+"""Graphs that are traced once, and bound to the variables of many networks.
+
+Tracing a graph takes longer than training a small network, and a search is many short
+fits. The networks of its fits have the same graph signature: they differ in numbers
+only. So a graph is traced once, on a template, and kept under the signature. TensorFlow
+passes variables to a graph as inputs ("captured inputs"), so the same graph runs on any
+network of that signature when it is called with the variables of that network.
+"""
+
+import collections
+import threading
+
+import tensorflow as tf
+
+from .._utils._fixes import unreduced_gradients
+from ._signature import UnsupportedModelError, graph_signature
+from ._template import make_template
+
+# Enough for the graphs of a search (training, validation, prediction) and some more.
+# The least recently used graph is removed first.
+_CACHE_SIZE = 16
+_cache = collections.OrderedDict()
+_lock = threading.RLock()
+
+
+def trace(function, signature, optimizer=None):
+    """Trace a function to a graph, for the given input signature.
+
+    Parameters
+    ----------
+    function : callable
+    signature : list of tf.TensorSpec
+    optimizer : keras.optimizers.Optimizer, default=None
+        The optimizer that `function` calls, if any.
+
+    Returns
+    -------
+    tf.types.experimental.ConcreteFunction
+    """
+    function = tf.function(function, input_signature=signature, autograph=False)
+    with unreduced_gradients(optimizer):
+        return function.get_concrete_function()
+
+
+class SharedGraph:
+    """A graph that was traced on a template, for all networks of one signature.
+
+    Parameters
+    ----------
+    make_function : callable
+        Takes a template. Returns a function and its input signature.
+    network : TrainableNetwork
+        Any network of the signature.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the graph depends on a variable that does not belong to the template.
+    """
+
+    def __init__(self, make_function, network):
+        template = make_template(network)
+        if template.shapes() != network.shapes():
+            raise UnsupportedModelError
+        function, signature = make_function(template)
+        self._graph = trace(function, signature, template.model.optimizer)
+        self._dtypes = [output.dtype for output in self._graph.outputs]
+        variables = template.variables
+        positions = {id(v.value.handle): i for i, v in enumerate(variables)}
+        captured = self._graph.captured_inputs
+        if not all(id(handle) in positions for handle in captured):
+            raise UnsupportedModelError
+        self._order = [positions[id(handle)] for handle in captured]
+        # The graph keeps the template's variables. Their values are never used, so
+        # empty ones take their place.
+        for variable in variables:
+            tf.raw_ops.AssignVariableOp(
+                resource=variable.value.handle, value=tf.zeros(0, variable.dtype)
+            )
+
+    def bind(self, network):
+        """The graph as a function of its inputs, on the variables of a network."""
+        handles = [v.value.handle for v in network.variables]
+        captured = [handles[i] for i in self._order]
+
+        def run(*inputs):
+            return tf.raw_ops.StatefulPartitionedCall(
+                args=[*inputs, *captured], Tout=self._dtypes, f=self._graph
+            )
+
+        return run
+
+
+def get_or_trace(key, make_function, network):
+    """The graph for all networks of the signature of `network`.
+
+    Parameters
+    ----------
+    key : tuple
+        Tells apart the graphs of one signature.
+    make_function : callable
+        As for :class:`SharedGraph`.
+    network : TrainableNetwork
+
+    Returns
+    -------
+    SharedGraph or None
+        None if this network cannot share its graph.
+    """
+    signature = graph_signature(network)
+    if signature is None:
+        return None
+    key = (signature, *key)
+    with _lock:
+        if key not in _cache:
+            try:
+                _cache[key] = SharedGraph(make_function, network)
+            except UnsupportedModelError:
+                _cache[key] = None
+            while len(_cache) > _CACHE_SIZE:
+                _cache.popitem(last=False)
+        _cache.move_to_end(key)
+        return _cache[key]

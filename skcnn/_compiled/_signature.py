@@ -1,0 +1,206 @@
+"""Which networks can share a graph: those with the same graph signature.
+
+Two networks have the same signature if the same operations train them. They may differ
+in the values of their variables, the learning rate included, and in a few numbers that
+graphs take as inputs: the rates of dropout layers and the factors of L2 penalties. The
+signature is the configuration of network, loss and optimizer, without names, seeds,
+initial values and these numbers.
+
+A configuration determines the operations only if the code behind it is Keras' own. So a
+network with a layer, loss or metric of the user's gets no signature, and its graph is
+not shared.
+"""
+
+import json
+
+import keras
+
+from .._utils._fixes import compile_arguments, is_from_keras, weight_decay_exclusions
+from ._template import get_scalars, is_active_dropout
+
+# Layers whose configuration determines what they compute. `Normalization` is missing:
+# its constants are learned by `adapt`, and are no variables.
+_LAYERS = frozenset(
+    {
+        keras.layers.Activation,
+        keras.layers.Add,
+        keras.layers.Average,
+        keras.layers.AveragePooling2D,
+        keras.layers.BatchNormalization,
+        keras.layers.Concatenate,
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Cropping2D,
+        keras.layers.Dense,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.Dropout,
+        keras.layers.ELU,
+        keras.layers.Flatten,
+        keras.layers.GlobalAveragePooling2D,
+        keras.layers.GlobalMaxPooling2D,
+        keras.layers.GroupNormalization,
+        keras.layers.InputLayer,
+        keras.layers.LayerNormalization,
+        keras.layers.LeakyReLU,
+        keras.layers.MaxPooling2D,
+        keras.layers.Maximum,
+        keras.layers.Multiply,
+        keras.layers.PReLU,
+        keras.layers.Permute,
+        keras.layers.ReLU,
+        keras.layers.Rescaling,
+        keras.layers.Reshape,
+        keras.layers.SeparableConv2D,
+        keras.layers.Softmax,
+        keras.layers.SpatialDropout2D,
+        keras.layers.Subtract,
+        keras.layers.UpSampling2D,
+        keras.layers.ZeroPadding2D,
+    }
+)
+
+
+class UnsupportedModelError(Exception):
+    """The configuration does not determine the graph."""
+
+
+def graph_signature(network):
+    """Everything that determines the graphs of a network, as text.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+
+    Returns
+    -------
+    str or None
+        None if the configuration does not determine the graphs: for subclasses of
+        `keras.Model`, and for layers, losses or metrics of the user's own.
+    """
+    try:
+        return _signature(network)
+    except (
+        UnsupportedModelError,
+        AttributeError,
+        KeyError,
+        NotImplementedError,
+        TypeError,
+        ValueError,
+    ):
+        return None
+
+
+def _signature(network):
+    model = network.model
+    is_plain = type(model).__module__.startswith("keras.")
+    if not is_plain or not all(map(_is_builtin_layer, model.layers)):
+        raise UnsupportedModelError
+    compiled, loss = compile_arguments(model), model.loss
+    if compiled is None or not (
+        is_from_keras(model.optimizer)
+        and (isinstance(loss, str) or is_from_keras(loss))
+        and compiled["metrics"] in (None, [], ["accuracy"])
+        and not compiled["weighted_metrics"]
+        and not compiled["loss_weights"]
+    ):
+        raise UnsupportedModelError
+    if not isinstance(loss, str):
+        loss = getattr(loss, "__name__", None) or keras.losses.serialize(loss)
+    config = model.get_config()
+    if any(layer["module"] != "keras.layers" for layer in config["layers"]):
+        raise UnsupportedModelError  # an operation between layers, such as x + y
+    optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
+    if (
+        "learning_rate" not in optimizer  # it wraps another optimizer
+        or optimizer.get("loss_scale_factor")
+        or optimizer.get("gradient_accumulation_steps")
+        or any(weight_decay_exclusions(model.optimizer))
+    ):
+        raise UnsupportedModelError
+    del optimizer["name"]
+    if isinstance(optimizer["learning_rate"], float):
+        # It is a variable. A schedule is part of the graph instead.
+        del optimizer["learning_rate"]
+    scalars = []
+    parts = [
+        _without_names(config),
+        loss,
+        type(model.optimizer).__name__,
+        optimizer,
+        network.averages is not None,
+    ]
+    signature = json.dumps(_without_values(parts, scalars))
+    if len(scalars) != len(get_scalars(model)):
+        raise UnsupportedModelError  # a penalty on activations, for example
+    return signature
+
+
+def _is_builtin_layer(layer):
+    activation = getattr(layer, "activation", None)
+    return type(layer) in _LAYERS and (activation is None or is_from_keras(activation))
+
+
+def _without_names(config):
+    """A network's `config` with layers numbered, as automatic names count upwards.
+
+    Names are replaced only where a layer's name is expected, because a layer may have
+    the same name as one of its settings.
+    """
+    layers = config["layers"]
+    indices = {layer["config"]["name"]: i for i, layer in enumerate(layers)}
+
+    def numbered(part):
+        if isinstance(part, (list, tuple)):
+            return [numbered(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        return {
+            key: [indices[value[0]], *value[1:]]
+            if key == "keras_history"
+            else numbered(value)
+            for key, value in part.items()
+        }
+
+    def references(part):
+        if isinstance(part, (list, tuple)):
+            return [references(item) for item in part]
+        return indices.get(part, part) if isinstance(part, str) else part
+
+    config = {key: value for key, value in config.items() if key != "name"}
+    for key in ("input_layers", "output_layers"):
+        if key in config:
+            config[key] = references(config[key])
+    config["layers"] = [
+        numbered(
+            {key: value for key, value in layer.items() if key != "name"}
+            | {"config": {k: v for k, v in layer["config"].items() if k != "name"}}
+        )
+        for layer in layers
+    ]
+    return config
+
+
+def _without_values(config, scalars):
+    """`config` without seeds, initial values and the numbers that graphs take as input.
+
+    The latter, which :func:`~skcnn._compiled._template.get_scalars` lists, are appended
+    to `scalars`.
+    """
+    if isinstance(config, (list, tuple)):
+        return [_without_values(item, scalars) for item in config]
+    if not isinstance(config, dict):
+        return config
+    kind, module = config.get("class_name"), config.get("module")
+    if module is not None and module.partition(".")[0] != "keras":
+        raise UnsupportedModelError
+    if module is None and config.get("registered_name"):  # defined in no module
+        raise UnsupportedModelError
+    if kind == "L2" or (kind == "Dropout" and is_active_dropout(config["config"])):
+        key = "l2" if kind == "L2" else "rate"
+        scalars.append(config["config"][key])
+        config = config | {"config": {**config["config"], key: "scalar"}}
+    return {
+        key: _without_values(value, scalars)
+        for key, value in config.items()
+        if key != "seed" and not key.endswith("_initializer")
+    }

@@ -1,0 +1,126 @@
+"""A network with all the state that training changes."""
+
+import numpy as np
+
+
+class TrainableNetwork:
+    """A compiled Keras model and, if asked for, averages of its weights.
+
+    Its state is the list `variables`: weights, states of dropout layers, the
+    optimizer's variables, and the averages. Resuming a training means to set all of
+    them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled, with a built optimizer.
+    average : bool
+        Whether to average weights over training steps.
+
+    Attributes
+    ----------
+    model : keras.Model
+    averages : WeightAverages or None
+    """
+
+    def __init__(self, model, *, average):
+        self.model = model
+        self.averages = WeightAverages(model.trainable_variables) if average else None
+
+    @property
+    def variables(self):
+        """Everything that training changes, as keras.Variable, in a fixed order."""
+        averages = [] if self.averages is None else self.averages.variables
+        return [*self.model.variables, *self.model.optimizer.variables, *averages]
+
+    def shapes(self):
+        """Shape and dtype of each of `variables`."""
+        return [
+            (tuple(v.shape), np.dtype(v.value.dtype.as_numpy_dtype))
+            for v in self.variables
+        ]
+
+    def values(self):
+        """The values of `variables`, as arrays."""
+        return [v.value.numpy() for v in self.variables]
+
+    def snapshot(self):
+        """The values of `variables`, as tensors.
+
+        A tensor shares its memory with the variable until the variable changes, so
+        that frozen weights are never copied.
+        """
+        return [v.value.read_value() for v in self.variables]
+
+    def assign(self, values):
+        """Set what :meth:`values` or :meth:`snapshot` returned."""
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def swap_averages(self):
+        """Exchange the weights of the last step and their averages, to the bit."""
+        if self.averages is not None:
+            self.averages.swap()
+
+    def reset_averages(self):
+        """Let training continue from the weights that the model has now."""
+        if self.averages is not None:
+            self.averages.reset()
+
+
+class WeightAverages:
+    """Averages of weights over about the last tenth of all training steps.
+
+    The share of the newest weights falls with the number of steps, so that the length
+    of the training need not be known, and the first weights are forgotten. This is the
+    power function profile of Karras et al. (2024), section 3,
+    https://arxiv.org/abs/2312.02696. The exponential averages of Keras' optimizers
+    cover a fixed number of steps instead, too many for short fits and few for long
+    ones.
+
+    Between epochs the model has the averages, and this object the weights of the last
+    step; :meth:`swap` exchanges them.
+
+    Parameters
+    ----------
+    weights : list of keras.Variable
+    """
+
+    def __init__(self, weights):
+        import keras
+
+        self._weights = list(weights)
+        # One name for all: TensorFlow keeps memory for each distinct name.
+        self._averages = [
+            keras.Variable(
+                "zeros", shape=w.shape, dtype=w.dtype, trainable=False, name="average"
+            )
+            for w in self._weights
+        ]
+        self._n_updates = keras.Variable(
+            "zeros", shape=(), dtype="int64", trainable=False, name="n_updates"
+        )
+
+    @property
+    def variables(self):
+        return [self._n_updates, *self._averages]
+
+    def update(self):
+        """Take the weights after one more step into the averages, in a graph."""
+        import tensorflow as tf
+
+        share = 9 / (tf.cast(self._n_updates.value, tf.float32) + 9)
+        for weight, average in zip(self._weights, self._averages, strict=True):
+            difference = weight.value - average.value
+            average.value.assign_add(difference * tf.cast(share, average.dtype))
+        self._n_updates.value.assign_add(1)
+
+    def swap(self):
+        for weight, average in zip(self._weights, self._averages, strict=True):
+            of_last_step = weight.value.read_value()
+            weight.assign(average.value)
+            average.assign(of_last_step)
+
+    def reset(self):
+        for weight, average in zip(self._weights, self._averages, strict=True):
+            average.assign(weight.value)

@@ -1,0 +1,145 @@
+"""Callbacks of Keras and of scikit-learn, during one fit."""
+
+import copy
+
+
+def copy_callbacks(callbacks):
+    """Copies of a user's Keras callbacks for one fit, so that fits share no state.
+
+    Raises
+    ------
+    TypeError
+        For anything that is no Keras callback.
+    """
+    if callbacks is None:
+        return []
+    from keras.callbacks import Callback
+
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"Got callbacks with {callback!r}, but expected objects of "
+                "keras.callbacks.Callback."
+                + (" Pass an object, not its class." if callable(callback) else "")
+            )
+    return copy.deepcopy(list(callbacks))
+
+
+class KerasCallbacks:
+    """Calls Keras callbacks, and Keras' progress bar, for each epoch.
+
+    Attributes
+    ----------
+    steps_per_chunk : int or None
+        1 if a callback has a hook for batches: then each batch is a call from Python.
+    on_chunk : BatchHooks or None
+        To call around each chunk. The progress bar is updated once a chunk.
+    """
+
+    def __init__(self, callbacks, *, model, verbose, epochs, steps):
+        import keras
+
+        self._model = model
+        self._list = keras.callbacks.CallbackList(
+            callbacks,
+            add_progbar=verbose > 0,
+            model=model,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+        )
+        self.steps_per_chunk = 1 if any(map(_has_batch_hooks, callbacks)) else None
+        has_hooks = self.steps_per_chunk is not None or verbose > 0
+        self.on_chunk = BatchHooks(self._list) if has_hooks else None
+
+    def on_train_begin(self):
+        self._model.stop_training = False
+        self._list.on_train_begin()
+
+    def on_train_end(self):
+        self._list.on_train_end()
+
+    def on_epoch_begin(self, epoch):
+        self._list.on_epoch_begin(epoch)
+
+    def on_epoch_end(self, epoch, logs):
+        self._list.on_epoch_end(epoch, logs)
+
+    def on_test_begin(self):
+        self._list.on_test_begin()
+
+    def on_test_end(self, logs):
+        self._list.on_test_end(logs)
+
+    @property
+    def stop_training(self):
+        """Whether a callback has asked to stop."""
+        return self._model.stop_training
+
+
+class BatchHooks:
+    """Calls the batch hooks of Keras callbacks before and after each chunk."""
+
+    def __init__(self, callbacks):
+        self._callbacks = callbacks
+
+    def begin(self, step):
+        self._callbacks.on_train_batch_begin(step)
+
+    def end(self, step, make_logs):
+        self._callbacks.on_train_batch_end(step, make_logs())
+
+
+def _has_batch_hooks(callback):
+    from keras.callbacks import Callback
+
+    hooks = ("on_train_batch_begin", "on_train_batch_end")
+    aliases = ("on_batch_begin", "on_batch_end")
+    hooks = ("on_train_batch_begin", "on_train_batch_end")
+    aliases = ("on_batch_begin", "on_batch_end")
+    for hook in (*hooks, *aliases):
+        # Of the object, not of its class: LambdaCallback gets its hooks when created.
+        function = getattr(getattr(callback, hook), "__func__", None)
+        if function is not getattr(Callback, hook):
+            return True
+    return False
+
+
+class SklearnCallbacks:
+    """Reports a fit and its epochs to scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext or NullCallbackContext
+        The context of the fit.
+    task : dict
+        ``estimator``, ``X``, ``y`` and ``metadata``, as scikit-learn's protocol names
+        them.
+    fitted_attributes : callable
+        Returns the attributes that turn the estimator into a fitted one.
+    """
+
+    def __init__(self, context, task, fitted_attributes):
+        self._context = context
+        self._task = task
+        self._fitted_attributes = fitted_attributes
+        self._epoch_context = None
+
+    def on_train_begin(self):
+        self._context.call_on_fit_task_begin(**self._task)
+
+    def on_epoch_begin(self):
+        self._epoch_context = self._context.subcontext(task_name="epoch")
+        self._epoch_context.call_on_fit_task_begin(**self._task)
+
+    def on_epoch_end(self):
+        """Return whether a callback has asked to stop."""
+        return self._end(self._epoch_context)
+
+    def on_train_end(self):
+        self._end(self._context)
+
+    def _end(self, context):
+        return context.call_on_fit_task_end(
+            **self._task, reconstruction_attributes=self._fitted_attributes
+        )

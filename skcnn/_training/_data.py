@@ -1,0 +1,134 @@
+"""Training data as it stands in arrays, read in chunks."""
+
+import numpy as np
+from sklearn.model_selection import StratifiedShuffleSplit
+
+
+class ImageReader:
+    """Reads images from an array, a chunk at a time.
+
+    The array stays as it is: a memory map, a read-only array or flattened rows. Only
+    the chunk that is asked for is copied.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, height, width, channels), (n, height, width) or (n, k)
+    shape : tuple (height, width, channels)
+        Shape of one image.
+
+    Attributes
+    ----------
+    dtype : type
+        Dtype of the chunks: uint8 for an array of uint8, and float32 for all others.
+    """
+
+    def __init__(self, array, shape):
+        self.array = array
+        self.shape = tuple(shape)
+        # uint8 stays one byte per value all the way to the device.
+        self.dtype = np.uint8 if array.dtype == np.uint8 else np.float32
+
+    def __len__(self):
+        return len(self.array)
+
+    def take(self, rows):
+        """The images of these rows, as a new array (len(rows), *shape).
+
+        Raises
+        ------
+        ValueError
+            If a finite value is too large for float32.
+        """
+        taken = np.asarray(self.array[rows])
+        with np.errstate(over="ignore"):
+            images = taken.astype(self.dtype, copy=False)
+        if taken.dtype.itemsize > 4 and not np.isfinite(images).all():
+            raise ValueError(
+                f"X has the value {np.abs(taken).max()}, but expected values of at "
+                f"most {np.finfo(np.float32).max:.3g}, the largest float32. Scale the "
+                "images."
+            )
+        return images.reshape(len(taken), *self.shape)
+
+    @property
+    def image_nbytes(self):
+        """Bytes of one image."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+class ArrayDataset:
+    """Images, targets and weights of the rows that a network is trained on.
+
+    Parameters
+    ----------
+    images : ImageReader
+    y_encoded : ndarray of shape (n,)
+        Class indices.
+    encode : callable
+        Turns class indices into the targets that the loss of the network expects.
+    weight : ndarray of shape (n,) or None
+    rows : ndarray of int
+        Indices into the three above.
+    """
+
+    def __init__(self, images, y_encoded, encode, weight, rows):
+        self.images = images
+        self.y_encoded = y_encoded
+        self.encode = encode
+        self.weight = weight
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def chunks(self, order, chunk_size):
+        """Yield lists of images, targets and weights, in the given order."""
+        for start in range(0, len(order), chunk_size):
+            rows = self.rows[order[start : start + chunk_size]]
+            chunk = [self.images.take(rows), self.encode(self.y_encoded[rows])]
+            if self.weight is not None:
+                chunk.append(self.weight[rows])
+            yield chunk
+
+
+def rows_with_weight(weight, y_encoded, *, min_classes):
+    """Rows to train on: all, or those with a positive weight.
+
+    Leaving a sample out is the same as giving it the weight zero, but keeps it out of
+    the statistics of batches, and takes no time.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `min_classes` classes remain.
+    """
+    rows = np.arange(len(y_encoded)) if weight is None else np.flatnonzero(weight)
+    if not len(rows):
+        raise ValueError(
+            "No sample has a positive weight, by sample_weight and class_weight, "
+            "but expected at least one that has."
+        )
+    if len(np.unique(y_encoded[rows])) < min_classes:
+        raise ValueError(
+            "All samples with a positive weight are of one class, but expected "
+            "samples of two or more classes."
+        )
+    return rows
+
+
+def split_rows(rows, y_encoded, validation_fraction, sequence):
+    """Rows to train on and rows to validate on, stratified by class."""
+    split = StratifiedShuffleSplit(
+        n_splits=1,
+        test_size=validation_fraction,
+        random_state=int(sequence.generate_state(1)[0]),
+    )
+    try:
+        train, validation = next(split.split(rows, y_encoded[rows]))
+    except ValueError as error:
+        raise ValueError(
+            f"Got validation_fraction={validation_fraction!r}, but {len(rows)} images "
+            "cannot be split that way into two parts with every class in both: "
+            f"{str(error).rstrip('.')}. Pass more images, or another fraction."
+        ) from error
+    return rows[np.sort(train)], rows[np.sort(validation)]

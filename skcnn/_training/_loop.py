@@ -1,0 +1,251 @@
+"""The loop over epochs: callbacks, early stopping, checkpoints and interruption."""
+
+import math
+import time
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._checkpoint._store import TrainingState
+from .._utils._warnings import warn_user
+
+
+class TrainingLoop:
+    """Trains one network, epoch after epoch.
+
+    After each epoch the loop keeps a snapshot of the network. Whatever ends training,
+    an interruption too, leaves the network as it was at the end of an epoch.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    data : ArrayDataset
+        Training data.
+    validation : ArrayDataset or None
+    keras_callbacks : KerasCallbacks
+    sklearn_callbacks : SklearnCallbacks
+    checkpointer : Checkpointer or NullCheckpointer
+        Entered.
+    early_stopping : EarlyStopping or None
+        Requires `validation`.
+    after_epoch : callable or None
+        Called after each epoch, without arguments.
+    max_time : float or None
+        Seconds after which training stops at the end of an epoch.
+    history : dict of str to list of float
+        Gets one value for each completed epoch, also when training is interrupted. A
+        value that an epoch does not have is NaN, such as a validation loss without
+        validation data.
+    """
+
+    def __init__(
+        self,
+        trainer,
+        data,
+        validation,
+        *,
+        keras_callbacks,
+        sklearn_callbacks,
+        checkpointer,
+        early_stopping,
+        after_epoch,
+        max_time,
+        history,
+    ):
+        self.trainer = trainer
+        self.network = trainer.network
+        self.data = data
+        self.validation = validation
+        self.keras_callbacks = keras_callbacks
+        self.sklearn_callbacks = sklearn_callbacks
+        self.checkpointer = checkpointer
+        self.early_stopping = early_stopping
+        self.after_epoch = after_epoch
+        self.max_time = max_time
+        self.history = history
+        self._n_before = len(history.get("loss", ()))
+        self._n_completed = 0
+        self._snapshot = None
+        self._early_stopping_state = None
+
+    @property
+    def n_completed(self):
+        """Epochs of this fit that are completed, with those of a checkpoint."""
+        return self._n_completed
+
+    def run(self, n_epochs):
+        """Train for `n_epochs`, or until something else ends training.
+
+        Raises
+        ------
+        ValueError
+            If the loss or a weight is not finite, and there is no epoch to go back to.
+        """
+        self.keras_callbacks.on_train_begin()
+        n_epochs = self._resume(n_epochs)
+        start, stopped_by_callback = time.monotonic(), False
+        try:
+            while self._n_completed < n_epochs:
+                epoch = self._n_before + self._n_completed
+                logs = self._run_epoch(epoch)
+                if self._has_diverged(epoch, logs):
+                    self.network.assign(self._snapshot)
+                    break
+                self._record(logs)
+                stopped_by_callback = self._end_epoch(epoch, logs)
+                if stopped_by_callback or self._is_finished(n_epochs):
+                    break
+                self.checkpointer.checkpoint(self._state)
+                if self._is_out_of_time(start, n_epochs):
+                    break
+            # A fit that a callback stopped is not stored: it depends on the callback.
+            if self._n_completed and not stopped_by_callback:
+                finished = self._is_finished(n_epochs)
+                self.checkpointer.finish(self._state, finished=finished)
+            self._apply_averages_of_optimizer()
+        except KeyboardInterrupt:
+            self._roll_back_to_last_epoch()
+            raise
+        finally:
+            self.keras_callbacks.on_train_end()
+            self._restore_best_weights()
+        self._check_weights()
+
+    def _resume(self, n_epochs):
+        """Set the state of the latest checkpoint; the number of epochs to train to."""
+        state = self.checkpointer.start
+        self.checkpointer.start = None  # frees memory: it is as large as the network
+        if state is None:
+            return n_epochs
+        self.network.assign(state.variables)
+        self.history.update(state.history)
+        if self.early_stopping is not None:
+            best_weights = {"best_weights": state.best_weights}
+            self.early_stopping.set_state(state.early_stopping | best_weights)
+        self._complete(state.n_epochs)
+        return state.n_epochs if state.has_stopped else n_epochs
+
+    def _run_epoch(self, epoch):
+        """Train for one epoch and evaluate; loss and metrics of both."""
+        self.sklearn_callbacks.on_epoch_begin()
+        self.keras_callbacks.on_epoch_begin(epoch)
+        logs = self.trainer.train_epoch(
+            self.data,
+            epoch,
+            steps_per_chunk=self.keras_callbacks.steps_per_chunk,
+            on_chunk=self.keras_callbacks.on_chunk,
+        )
+        if self.validation is not None:
+            self.keras_callbacks.on_test_begin()
+            scores = self.trainer.evaluate(self.validation)
+            self.keras_callbacks.on_test_end(scores)
+            logs |= {f"val_{name}": value for name, value in scores.items()}
+        return logs
+
+    def _record(self, logs):
+        n_before = len(self.history.get("loss", ()))
+        for name in {**self.history, **logs}:
+            values = self.history.setdefault(name, [math.nan] * n_before)
+            values.append(logs.get(name, math.nan))
+
+    def _end_epoch(self, epoch, logs):
+        """Call the callbacks; return whether one of scikit-learn's asks to stop."""
+        self.keras_callbacks.on_epoch_end(epoch, logs)
+        if self.early_stopping is not None:
+            self.early_stopping.update(epoch, logs["val_loss"], self.network.model)
+        if self.after_epoch is not None:
+            self.after_epoch()
+        stop = self.sklearn_callbacks.on_epoch_end()
+        self._complete(self._n_completed + 1)
+        return stop
+
+    def _complete(self, n_completed):
+        """Take the network as it is now for that of the last completed epoch."""
+        self._n_completed = n_completed
+        self._snapshot = self.network.snapshot()
+        if self.early_stopping is not None:
+            self._early_stopping_state = self.early_stopping.get_state()
+
+    def _state(self):
+        """The state at the end of the last completed epoch, for a checkpoint."""
+        early_stopping = dict(self._early_stopping_state or {})
+        return TrainingState(
+            n_epochs=self._n_completed,
+            variables=[value.numpy() for value in self._snapshot],
+            history=self.history,
+            best_weights=early_stopping.pop("best_weights", []),
+            early_stopping=early_stopping,
+        )
+
+    def _is_finished(self, n_epochs):
+        early_stopping = self.early_stopping
+        return (
+            self._n_completed == n_epochs
+            or (early_stopping is not None and early_stopping.has_stopped)
+            or self.keras_callbacks.stop_training
+        )
+
+    def _is_out_of_time(self, start, n_epochs):
+        if self.max_time is None or time.monotonic() - start < self.max_time:
+            return False
+        warn_user(
+            f"Training was stopped by max_time={self.max_time} after "
+            f"{self._n_completed} of {n_epochs} epochs.",
+            ConvergenceWarning,
+        )
+        return True
+
+    def _has_diverged(self, epoch, logs):
+        """Whether a loss is not finite and the last epoch's weights must be restored.
+
+        Raises a ValueError if there is no early stopping to restore the best epoch.
+        """
+        for name in ("loss", "val_loss"):
+            if not np.isfinite(logs.get(name, 0)):
+                message = _diverged(f"the {name} of epoch {epoch + 1} is {logs[name]}")
+                if self.early_stopping is None or not self._n_completed:
+                    raise ValueError(message)
+                warn_user(
+                    f"{message} The weights of the best epoch before are kept.",
+                    ConvergenceWarning,
+                )
+                return True
+        return False
+
+    def _check_weights(self):
+        # The last update may have broken weights after the last loss was computed.
+        for variable in self.network.model.trainable_variables:
+            if not np.isfinite(variable.value.numpy()).all():
+                n_epochs = len(self.history["loss"])
+                problem = f"{variable.path!r} is not finite after epoch {n_epochs}"
+                raise ValueError(_diverged(problem))
+
+    def _apply_averages_of_optimizer(self):
+        """Replace weights by averages of a user's optimizer, as ``Model.fit`` does."""
+        model = self.network.model
+        if self._n_completed and self.network.averages is None:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+
+    def _roll_back_to_last_epoch(self):
+        if not self._n_completed:
+            return
+        self.network.assign(self._snapshot)
+        for values in self.history.values():
+            del values[self._n_before + self._n_completed :]
+        if self.early_stopping is not None:
+            self.early_stopping.set_state(self._early_stopping_state)
+        self.checkpointer.finish(self._state, finished=False)
+
+    def _restore_best_weights(self):
+        if self.early_stopping is None:
+            return
+        self.early_stopping.restore_best_weights(self.network.model)
+        if self.early_stopping.best_epoch != self._n_before + self._n_completed - 1:
+            self.network.reset_averages()
+
+
+def _diverged(problem):
+    return (
+        f"Training diverged: {problem}. Lower learning_rate, or bring the images to a "
+        "common scale with normalize=True."
+    )

@@ -1,0 +1,45 @@
+"""Predictions of a network for any number of images."""
+
+import numpy as np
+
+# Bounds the memory of activations: images of one call, and their pixels in all.
+_MAX_IMAGES = 1024
+_MAX_PIXELS = 2**20
+
+
+class Predictor:
+    """Outputs of a network, computed in batches of few different sizes.
+
+    A batch is padded to the next power of two. So the same kernels run for any number
+    of images, and the outputs for an image hardly depend on the other images.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+        If its loss takes logits, softmax or sigmoid is applied to its outputs.
+    """
+
+    def __init__(self, network):
+        self._network = network
+        self._functions = {}
+
+    def __call__(self, images):
+        """Outputs for all images of an ImageReader: float32, (n, n_outputs)."""
+        predict = self._functions.get(images.dtype)
+        if predict is None:
+            from .._compiled._steps import make_predict_function
+
+            predict = make_predict_function(self._network, images.shape, images.dtype)
+            self._functions[images.dtype] = predict
+        height, width, _ = images.shape
+        size = max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
+        size = 2 ** (size.bit_length() - 1)
+        outputs = []
+        for start in range(0, len(images), size):
+            x = images.take(slice(start, start + size))
+            n = len(x)
+            padding = 2 ** (n - 1).bit_length() - n
+            if padding:
+                x = np.pad(x, [(0, padding)] + [(0, 0)] * 3)
+            outputs.append(predict(x)[:n])
+        return np.concatenate(outputs)

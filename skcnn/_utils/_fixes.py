@@ -1,0 +1,273 @@
+"""Everything that depends on a version or on a private part of another library.
+
+One function stands for each thing. Its comment names the versions that it was checked
+on, and when it can go. Where a private part is missing, the function says so by its
+return value, and the caller takes the public, slower way to the same result.
+``tests/utils/test_fixes.py`` fails when a private part that we use is gone.
+
+Two places that subclass a class of another library stay outside: the adapter to
+scikeras, in ``_network/_build.py``, and the faster layers and optimizers, in
+``_compiled/_template.py``. Both take what they need from here.
+"""
+
+import contextlib
+import functools
+import inspect
+
+# Checked on scikit-learn 1.6 to 1.9. All of these are private, and what third-party
+# estimators import: imbalanced-learn and skrub do too.
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.fixes import parse_version
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "CallbackSupportMixin",
+    "HasMethods",
+    "Interval",
+    "NullCallbackContext",
+    "StrOptions",
+    "_check_partial_fit_first_call",
+    "_check_sample_weight",
+    "_safe_indexing",
+    "adam_slots",
+    "box_orientation",
+    "compile_arguments",
+    "fresh_auto_names",
+    "has_only_progress_callbacks",
+    "is_from_keras",
+    "is_fused_adam_possible",
+    "is_noinline_quiet",
+    "is_weight_decayed",
+    "output_tensor",
+    "unreduced_gradients",
+    "weight_decay_exclusions",
+    "with_callbacks",
+]
+
+
+# scikit-learn: callbacks
+
+
+class NullCallbackContext:
+    """A callback context without callbacks."""
+
+    def subcontext(self, **kwargs):
+        return self
+
+    def call_on_fit_task_begin(self, **kwargs):
+        return self
+
+    def call_on_fit_task_end(self, **kwargs):
+        return False
+
+
+try:  # scikit-learn >= 1.9; the other branch can go when 1.9 is the oldest supported
+    from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
+except ImportError:
+    ProgressBar = None
+
+    class CallbackSupportMixin:
+        """Stands in for scikit-learn's mixin, without ``set_callbacks``."""
+
+        def _init_callback_context(self, **kwargs):
+            return NullCallbackContext()
+
+    def with_callbacks(method):
+        @functools.wraps(method)
+        def unmanaged(estimator, *args, **kwargs):
+            return method(estimator, *args, **kwargs)
+
+        return unmanaged
+
+
+def has_only_progress_callbacks(estimator):
+    """Return whether an estimator's scikit-learn callbacks only show progress.
+
+    ``_skl_callbacks`` was checked on scikit-learn 1.9. Its absence means no callbacks.
+    """
+    callbacks = getattr(estimator, "_skl_callbacks", ())
+    return all(isinstance(callback, ProgressBar) for callback in callbacks)
+
+
+# Matplotlib
+
+
+def box_orientation(vertical):
+    """Arguments of `boxplot` for its direction.
+
+    Matplotlib 3.10 renamed ``vert`` to ``orientation``; this can go with 3.9.
+    """
+    from matplotlib import axes
+
+    if "orientation" in inspect.signature(axes.Axes.boxplot).parameters:
+        return {"orientation": "vertical" if vertical else "horizontal"}
+    return {"vert": vertical}
+
+
+# TensorFlow
+
+
+def is_noinline_quiet():
+    """Return whether a function that is not inlined prints nothing to standard error.
+
+    TensorFlow 2.18 prints "Error in PredictCost()" for each softmax in such a function.
+    This can go when 2.19 is the oldest supported.
+    """
+    import tensorflow as tf
+
+    return parse_version(tf.__version__) >= parse_version("2.19")
+
+
+# Keras: optimizers
+
+
+@contextlib.contextmanager
+def unreduced_gradients(optimizer):
+    """Let an optimizer use gradients as they are, not summed over devices.
+
+    On one device the sum changes nothing. But TensorFlow registers a gradient function
+    for it and never removes it, and with it the graph, the network and the state of the
+    optimizer: memory would grow with each fit. Keras has no public switch.
+
+    The method ``_all_reduce_sum_gradients`` was checked on Keras 3.5 to 3.15. Without
+    it, the gradients are summed, and memory may grow.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer or None
+        Optimizers that it wraps are included.
+    """
+    import tensorflow as tf
+
+    method = "_all_reduce_sum_gradients"
+    changed = []
+    while optimizer is not None and not tf.distribute.has_strategy():
+        if hasattr(optimizer, method):
+            changed.append(optimizer)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    for each in changed:
+        setattr(each, method, lambda grads_and_vars: grads_and_vars)
+    try:
+        yield
+    finally:
+        for each in changed:
+            delattr(each, method)
+
+
+def is_fused_adam_possible():
+    """Return whether :func:`adam_slots` finds what it needs in this Keras."""
+    from keras.optimizers import Adam
+
+    if not hasattr(Adam, "_get_variable_index"):
+        return False
+    adam = Adam()
+    adam.build([])
+    return all(hasattr(adam, name) for name in ("_momentums", "_velocities"))
+
+
+def adam_slots(optimizer, variable):
+    """Adam's two moment estimates of a variable, as keras.Variable.
+
+    ``_get_variable_index``, ``_momentums`` and ``_velocities`` were checked on Keras
+    3.5 to 3.15. Callers ask :func:`is_fused_adam_possible` first.
+    """
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def weight_decay_exclusions(optimizer):
+    """What an optimizer was told by ``exclude_from_weight_decay``, or None.
+
+    Keras keeps it in no configuration. ``_exclude_from_weight_decay`` (ids of
+    variables) and ``_exclude_from_weight_decay_pattern`` (a compiled regular
+    expression) were checked on Keras 3.5 to 3.15.
+
+    Returns
+    -------
+    variable_ids : set, or None
+    pattern : str, or None
+    """
+    ids = getattr(optimizer, "_exclude_from_weight_decay", None) or None
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    return ids, getattr(pattern, "pattern", None)
+
+
+def is_weight_decayed(optimizer, variable):
+    """Return whether an optimizer applies weight decay to a variable.
+
+    ``_use_weight_decay`` was checked on Keras 3.5 to 3.15. Without it, all variables
+    count as decayed, as they are by default.
+    """
+    decays = getattr(optimizer, "_use_weight_decay", None)
+    return True if decays is None else bool(decays(variable))
+
+
+# Keras: models and layers
+
+
+def is_from_keras(thing):
+    """Return whether a function or class, or an object's class, is Keras' own.
+
+    The name of the module decides, as Keras defines nothing in its public modules.
+    """
+    return getattr(thing, "__module__", "").partition(".")[0] == "keras"
+
+
+def compile_arguments(model):
+    """Arguments that a model was compiled with, or None if they are not known.
+
+    ``_compile_config`` was checked on Keras 3.5 to 3.15. The public
+    ``get_compile_config()`` serializes the arguments, which warns for a user's own
+    functions and cannot return the objects themselves.
+    """
+    return getattr(getattr(model, "_compile_config", None), "config", None)
+
+
+def output_tensor(layer):
+    """Output of a layer in the graph of its model, or None if it has none.
+
+    A model inside a model has a graph of its own, which its ``output`` belongs to; its
+    last call is recorded in ``_inbound_nodes`` only (checked on Keras 3.5 to 3.15).
+    Without that, the public ``output`` serves all layers that are called once.
+    """
+    nodes = getattr(layer, "_inbound_nodes", None)
+    if nodes is None:
+        try:
+            return layer.output
+        except (AttributeError, ValueError):  # never called, or called repeatedly
+            return None
+    return nodes[-1].output_tensors[0] if nodes else None
+
+
+@contextlib.contextmanager
+def fresh_auto_names():
+    """Let Keras' automatic names start from the beginning inside a ``with`` block.
+
+    Each fit then gives the same names as the first. TensorFlow keeps 34 KB for each
+    name that a variable has ever had: memory would grow with each fit.
+
+    Keras counts names in its private global state (checked on Keras 3.5 to 3.15).
+    Without access to that, names count upwards, which changes no result.
+    """
+    key = "object_name_uids"
+    state = _keras_global_state()
+    if state is None:
+        yield
+        return
+    counts = state.get_global_attribute(key)  # of this thread
+    state.set_global_attribute(key, None)
+    try:
+        yield
+    finally:
+        state.set_global_attribute(key, counts)
+
+
+def _keras_global_state():
+    try:
+        from keras.src.backend.common import global_state
+    except ImportError:
+        return None
+    names = ("get_global_attribute", "set_global_attribute")
+    return global_state if all(hasattr(global_state, name) for name in names) else None

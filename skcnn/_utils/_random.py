@@ -1,0 +1,80 @@
+"""Random numbers: one seed for a fit, and a stream of its own for each purpose."""
+
+import contextlib
+import random
+import threading
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ._fixes import fresh_auto_names
+
+# What a fit draws random numbers for. These numbers are part of what a seed means:
+# changing one changes the results of every seed.
+WEIGHTS, SPLIT, SHUFFLE, AUGMENT, DROPOUT_MASKS = range(5)
+_SEED_STATE = "seed_generator_state"
+_lock = threading.RLock()
+
+
+def draw_seed(random_state):
+    """Draw the integer that determines a whole fit from `random_state`."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def seed_sequence(seed, purpose, epoch=0):
+    """The `numpy.random.SeedSequence` of one purpose in one epoch.
+
+    Sequences are addressed, not drawn one after the other. Epoch 7 is shuffled the same
+    way whether this fit trained epochs 1 to 6 or resumes a fit that did.
+
+    Parameters
+    ----------
+    seed : int
+        From :func:`draw_seed`.
+    purpose : int
+        One of `WEIGHTS`, `SPLIT`, `SHUFFLE`, `AUGMENT` and `DROPOUT_MASKS`.
+    epoch : int, default=0
+
+    Returns
+    -------
+    numpy.random.SeedSequence
+    """
+    return np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
+
+
+def reseed(variables, sequence):
+    """Set the state of each Keras seed generator among `variables`.
+
+    Seed generators belong to dropout layers and to random augmentation layers. The path
+    of their state ends in ``seed_generator_state``.
+    """
+    states = [v for v in variables if v.path.rsplit("/", 1)[-1] == _SEED_STATE]
+    for state, child in zip(states, sequence.spawn(len(states)), strict=True):
+        state.assign(np.array([child.generate_state(1)[0] >> 1, 0], dtype=np.uint32))
+
+
+@contextlib.contextmanager
+def seeded_build(sequence, dtype_policy):
+    """Seed everything that a user's builder may draw from, and restore it afterwards.
+
+    Keras draws the seed of an initializer without one from Python's `random`, and some
+    builders use NumPy's global generator. Neither can be passed in, so both are seeded
+    during the call. The dtype policy of this thread is set during the call too. One
+    builder runs at a time, with fresh automatic names.
+    """
+    from keras import config
+
+    with _lock, fresh_auto_names():
+        python_state = random.getstate()
+        numpy_state = np.random.get_state()  # noqa: NPY002, builders draw from it
+        policy = config.dtype_policy()
+        try:
+            python_seed, numpy_seed = sequence.generate_state(2)
+            random.seed(int(python_seed))
+            np.random.seed(int(numpy_seed))  # noqa: NPY002
+            config.set_dtype_policy(dtype_policy)
+            yield
+        finally:
+            config.set_dtype_policy(policy)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002

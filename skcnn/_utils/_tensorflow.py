@@ -1,0 +1,185 @@
+"""Import TensorFlow and Keras: late, and without their start-up lines."""
+
+import contextlib
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+# TensorFlow's own switch for its start-up lines. With 0, all of them are printed.
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# Lines that are no news to the user: those of severity "info", in the two formats of
+# TensorFlow 2.18 to 2.21, their continuation, and the headline in front of them. Two
+# lines of severity "error" belong to them, as each machine without an NVIDIA driver
+# gets them: the driver's library cannot be loaded (303), and, from TensorFlow 2.17 to
+# 2.19, plugins register twice (https://github.com/tensorflow/tensorflow/issues/62075).
+_NO_NEWS = (
+    r"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
+    r"|To enable the following instructions: "
+    r"|WARNING: All log messages before absl::InitializeLog\(\) is called are written"
+    r"|.* failed call to cuInit: .* \(303\)"
+    r"|.* Unable to register cu(FFT|DNN|BLAS) factory: .* already been registered"
+)
+# Copies standard input to standard error, line by line, without those that match.
+_FILTER = """
+import os, re, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+no_news = re.compile(sys.argv[1].encode())
+for line in iter(sys.stdin.buffer.readline, b""):
+    if not no_news.match(line):
+        os.write(2, line)
+"""
+
+
+@contextlib.contextmanager
+def _without_start_up_lines():
+    """Filter the lines of `_NO_NEWS` out of what C++ code writes to standard error.
+
+    A small Python process reads standard error and passes on all other lines as they
+    come. It outlives this process: when the import crashes, the reason of the crash
+    still reaches the screen, which a filter in this process could not ensure. Where no
+    process can be started, nothing is filtered.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # the process has no standard error
+        yield
+        return
+    try:
+        filtering = _start_filter()
+    except OSError:
+        os.close(stderr)
+        yield
+        return
+    _flush_stderr()
+    os.dup2(filtering.stdin.fileno(), 2)
+    try:
+        yield
+    finally:
+        _flush_stderr()
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        filtering.stdin.close()
+        # A process that was started meanwhile may hold the other end of the pipe.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            filtering.wait(timeout=5)
+
+
+def _start_filter():
+    # In a program that embeds Python, sys.executable may be that program.
+    name = os.path.basename(sys.executable or "").lower()
+    if not name.startswith("python") or getattr(sys, "frozen", False):
+        raise OSError("the Python interpreter is not known")
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _FILTER, _NO_NEWS], stdin=subprocess.PIPE
+    )
+
+
+def _flush_stderr():
+    if sys.stderr is not None:
+        sys.stderr.flush()
+
+
+# One thread at a time: standard error is filtered for the whole process.
+_lock = threading.Lock()
+_imported_in = None
+
+
+def import_tensorflow():
+    """Import TensorFlow, without the informational lines of its start-up.
+
+    TensorFlow reports at import which processor extensions it uses, and at the first
+    operation that there is no GPU. Since 2.19 its own switch does not silence that.
+    Everything else is printed as usual. With the environment variable
+    ``TF_CPP_MIN_LOG_LEVEL=0`` all lines are.
+
+    Two settings of TensorFlow are changed, unless TensorFlow runs already or the user
+    has set them:
+
+    - TensorFlow starts as many threads as there are processors. joblib, Dask and Ray
+      give each worker process its share in the environment variable
+      ``OMP_NUM_THREADS``. TensorFlow then gets that many threads.
+    - TensorFlow allocates the whole memory of a GPU. It is set to allocate what it
+      needs (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth). The
+      environment variable ``TF_FORCE_GPU_ALLOW_GROWTH`` is the user's setting.
+
+    Returns
+    -------
+    module
+        ``tensorflow``.
+
+    Raises
+    ------
+    ImportError
+        If environment variables select another Keras, or another backend of Keras.
+    RuntimeError
+        In a process that was forked from one that had imported TensorFlow. The threads
+        of TensorFlow do not exist there, and it would wait for them forever.
+    """
+    global _imported_in
+    if _imported_in is None:
+        with _lock:
+            if _imported_in is None:
+                _import()
+                _imported_in = os.getpid()
+    if _imported_in != os.getpid():
+        raise RuntimeError(
+            "This process was forked from one that had imported TensorFlow, which "
+            "cannot work after a fork. Start processes with joblib's default backend "
+            "'loky', or with multiprocessing.get_context('spawn')."
+        )
+    return sys.modules["tensorflow"]
+
+
+def _share_processors(threading):
+    share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # of each level
+    is_set = (
+        threading.get_intra_op_parallelism_threads()
+        or threading.get_inter_op_parallelism_threads()
+        or os.environ.get("TF_NUM_INTRAOP_THREADS")
+    )
+    if share.isdecimal() and int(share) and not is_set:
+        with contextlib.suppress(RuntimeError):  # TensorFlow runs already
+            threading.set_intra_op_parallelism_threads(int(share))
+            threading.set_inter_op_parallelism_threads(int(share))
+
+
+def _let_memory_grow(config):
+    if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
+        return
+    for gpu in config.list_physical_devices("GPU"):
+        if config.experimental.get_memory_growth(gpu) is None:  # not set
+            # TensorFlow runs already, or has created logical devices on the GPU.
+            with contextlib.suppress(RuntimeError, ValueError):
+                config.experimental.set_memory_growth(gpu, True)
+
+
+def _import():
+    is_first = "tensorflow" not in sys.modules
+    quiet = is_first and os.environ.get(_LOG_LEVEL) != "0"
+    with _without_start_up_lines() if quiet else contextlib.nullcontext():
+        import tensorflow
+
+        _share_processors(tensorflow.config.threading)
+        _let_memory_grow(tensorflow.config)
+        if quiet:  # asks the driver, but allocates nothing
+            tensorflow.config.list_physical_devices()
+        keras_version = tensorflow.keras.__version__
+    if int(keras_version.split(".")[0]) < 3:  # TF_USE_LEGACY_KERAS is set
+        raise ImportError(
+            "skcnn needs Keras 3, but TensorFlow is set to use the legacy Keras "
+            f"{keras_version}. Unset the environment variable TF_USE_LEGACY_KERAS."
+        )
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "skcnn trains with TensorFlow, but Keras is set to use the backend "
+            f"{keras.backend.backend()!r}. Unset the environment variable "
+            "KERAS_BACKEND, or set it to 'tensorflow'."
+        )
+    if is_first:
+        # Both libraries catch exceptions during their import. Their tracebacks refer to
+        # the frames below, and so to the images that `fit` was called with.
+        gc.collect()
