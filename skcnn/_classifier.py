@@ -9,8 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checkpoint._fingerprint import UnhashableError, fingerprint, versions
@@ -35,6 +34,7 @@ from ._utils._fixes import (
     NullCallbackContext,
     StrOptions,
     _check_partial_fit_first_call,
+    _clone_parametrized,
     fresh_auto_names,
     has_only_progress_callbacks,
     with_callbacks,
@@ -51,6 +51,7 @@ from ._utils._validation import (
     encode_targets,
     infer_image_shape,
     same_value,
+    shape_advice,
 )
 from ._utils._warnings import warn_user
 
@@ -242,8 +243,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     patience : int, default=5
         Number of epochs to wait for an improvement; see `early_stopping`.
 
+    tol : float, default=1e-4
+        Tolerance of `early_stopping`. A decrease of the loss by less than this does not
+        count as an improvement.
+
     callbacks : list of keras.callbacks.Callback, default=None
-        Keras callbacks. Each fit uses copies. A callback with hooks for batches slows
+        Keras callbacks. Each fit uses shallow copies: attributes that a callback sets
+        start anew in each fit, and objects that it refers to are shared, such as a
+        trial of Optuna, a list or an open file. A callback with hooks for batches slows
         down the training of a small network. For scikit-learn's own callbacks, use
         `set_callbacks` (scikit-learn 1.9 and later).
 
@@ -380,6 +387,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "early_stopping": ["boolean"],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, tuple, None],
         "memory": [None, str, os.PathLike, HasMethods("cache")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
@@ -417,6 +425,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         validation_fraction=None,
         early_stopping=False,
         patience=5,
+        tol=1e-4,
         callbacks=None,
         memory=None,
         max_time=None,
@@ -450,6 +459,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.patience = patience
+        self.tol = tol
         self.callbacks = callbacks
         self.memory = memory
         self.max_time = max_time
@@ -527,12 +537,6 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_sizes("filters", self.filters)
         check_sizes("dense_units", as_units(self.dense_units) or (1,))
         check_image_shape(self.image_shape)
-        if self.early_stopping and self.validation_fraction is None:
-            raise ValueError(
-                "Got early_stopping=True and validation_fraction=None, but early "
-                "stopping monitors the loss on held-out images. Set, for example, "
-                "validation_fraction=0.1."
-            )
         import_tensorflow()
         _builder_params.check_builder(self.model)
         check_layer(check_augment(self.augment))
@@ -551,6 +555,18 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"Got {', '.join(f'{k}={v!r}' for k, v in without_effect.items())}, "
                 f"which would have no effect: {reason}. Leave "
                 f"{', '.join(without_effect)} at the default."
+            )
+
+    def _check_early_stopping(self, X_val, y_val):
+        """Raise a ValueError for half a validation set, or none to stop early by."""
+        if (X_val is None) != (y_val is None):
+            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"Got {given} without {missing}, but expected both.")
+        if self.early_stopping and self.validation_fraction is None and X_val is None:
+            raise ValueError(
+                "Got early_stopping=True and validation_fraction=None, but early "
+                "stopping monitors the loss on held-out images. Set, for example, "
+                "validation_fraction=0.1, or pass X_val and y_val to fit."
             )
 
     def _not_default(self, *names):
@@ -598,8 +614,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"X has images of shape {shape} (height, width, channels), but "
                 f"{type(self).__name__} was fitted with images of shape "
-                f"{self.image_shape_}. Load them with image_size="
-                f"{self.image_shape_[:2]}. Pass a single image as X[np.newaxis]."
+                f"{self.image_shape_}. {shape_advice(shape, self.image_shape_)}"
             )
         return X
 
@@ -608,10 +623,26 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X = self._check_images(X, reset=reset)
         return X, check_labels(y, X, type(self).__name__)
 
+    def _check_validation_set(self, X_val, y_val, classes):
+        """Check X_val and y_val, and return them as arrays."""
+        try:
+            X_val, y_val = self._check_training_data(X_val, y_val, reset=False)
+        except (ValueError, TypeError) as error:
+            raise type(error)(
+                f"Got an invalid validation set X_val, y_val: {error}"
+            ) from error
+        unknown = np.setdiff1d(y_val, classes)
+        if len(unknown):
+            raise ValueError(
+                f"Got y_val with labels {unknown.tolist()}, but expected labels among "
+                f"the classes of y, {classes.tolist()}."
+            )
+        return X_val, y_val
+
     # Training
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Train a new network, or continue training with ``warm_start=True``.
 
         Parameters
@@ -625,6 +656,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples in the loss. Samples of weight zero
             are left out.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample, for example the patient or the original of augmented
+            copies. The inner split by `validation_fraction` keeps the samples of a
+            group together. The fraction that is held out is then approximate.
+        X_val : array-like, default=None
+            Images to validate on after each epoch, instead of a part of `X` that
+            `validation_fraction` holds out. `fit` trains on all of `X` then.
+        y_val : array-like of shape (n_val_samples,), default=None
+            Class labels of `X_val`.
 
         Returns
         -------
@@ -638,6 +678,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         with self._rollback_on_error():
             self._check_params()
+            self._check_early_stopping(X_val, y_val)
             incremental = self.warm_start and self.__sklearn_is_fitted__()
             X, y = self._check_training_data(X, y, reset=not incremental)
             if incremental:
@@ -650,11 +691,19 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"y has one class only, {classes.tolist()}, but expected two or "
                     "more classes."
                 )
+            validation_set = None
+            if X_val is not None:
+                validation_set = self._check_validation_set(X_val, y_val, classes)
+            if groups is not None:
+                groups = column_or_1d(groups)
+                check_consistent_length(X, groups)
             context = self._init_callback_context(max_subtasks=self.epochs)
             self._train(
                 X,
                 y,
                 sample_weight=sample_weight,
+                groups=groups,
+                validation_set=validation_set,
                 classes=classes,
                 incremental=incremental,
                 epochs=self.epochs,
@@ -711,6 +760,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 X,
                 y,
                 sample_weight=sample_weight,
+                groups=None,
+                validation_set=None,
                 classes=self.classes_,
                 incremental=incremental,
                 epochs=1,
@@ -782,7 +833,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if name in private or (name.endswith("_") and not name.startswith("_"))
         }
 
-    def _build(self, seed, classes, images, y):
+    def _build(self, seed, classes, images):
         """Build the network of a fit.
 
         Returns
@@ -814,7 +865,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "n_features_in_": self.n_features_in_,
             "n_outputs_": 1,
             "n_outputs_expected_": 1,
-            "target_type_": type_of_target(y),
+            # Not of y: in partial_fit, y may lack classes.
+            "target_type_": "binary" if len(classes) == 2 else "multiclass",
         }
         optimizer = make_optimizer(self.optimizer, self.learning_rate)
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
@@ -857,12 +909,24 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
     def _train(
-        self, X, y, *, sample_weight, classes, incremental, epochs, context, is_partial
+        self,
+        X,
+        y,
+        *,
+        sample_weight,
+        groups,
+        validation_set,
+        classes,
+        incremental,
+        epochs,
+        context,
+        is_partial,
     ):
         """Train on checked data, and set the fitted attributes.
 
         Parameters
         ----------
+        validation_set : tuple of X_val and y_val, or None
         incremental : bool
             Whether to continue training the network that there is.
         is_partial : bool
@@ -874,17 +938,30 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weight = check_weights(sample_weight, self.class_weight, X, y, classes)
         rows = rows_with_weight(weight, y_encoded, min_classes=1 if is_partial else 2)
         seed = self._seed if incremental else draw_seed(self.random_state)
-        validation_rows = None
-        if not is_partial and self.validation_fraction is not None:
-            rows, validation_rows = split_rows(
-                rows, y_encoded, self.validation_fraction, seed_sequence(seed, SPLIT)
+        held_out = None
+        has_split = validation_set is None and self.validation_fraction is not None
+        if has_split and not is_partial:
+            rows, held_out = split_rows(
+                rows,
+                y_encoded,
+                self.validation_fraction,
+                seed_sequence(seed, SPLIT),
+                groups=groups,
             )
         images = ImageReader(X, self.image_shape_)
         if incremental:
             fitted = self._continued_network()
         else:
-            fitted = self._new_network(seed, classes, images, y)
+            fitted = self._new_network(seed, classes, images)
         network, history = fitted["_network"], fitted["history_"]
+
+        encode = target_encoder(network.model, len(classes))
+        data = ArrayDataset(images, y_encoded, encode, weight, rows)
+        validation = None
+        if held_out is not None:
+            validation = ArrayDataset(images, y_encoded, encode, weight, held_out)
+        elif validation_set is not None:
+            validation = self._validation_dataset(validation_set, data, y, classes)
 
         def fitted_attributes():
             return fitted | {"n_epochs_": len(history["loss"])}
@@ -896,15 +973,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         checkpointer = NullCheckpointer()
         if not is_partial and not incremental:
             checkpointer = self._make_checkpointer(
-                network, seed, X, y_encoded, classes, weight
+                network, seed, classes, data, validation
             )
-        encode = target_encoder(network.model, len(classes))
-        dataset = functools.partial(ArrayDataset, images, y_encoded, encode, weight)
         loop = self._make_loop(
             network,
             seed,
-            data=dataset(rows),
-            validation=None if validation_rows is None else dataset(validation_rows),
+            data=data,
+            validation=validation,
             n_epochs=int(epochs),
             history=history,
             sklearn_callbacks=sklearn_callbacks,
@@ -931,9 +1006,26 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         vars(self).update(fitted_attributes())
         sklearn_callbacks.on_train_end()
 
-    def _new_network(self, seed, classes, images, y):
+    def _validation_dataset(self, validation_set, data, y, classes):
+        """The images and labels that `fit` got for validation, as an ArrayDataset."""
+        X_val, y_val = validation_set
+        y_encoded = encode_targets(y_val, classes)
+        weight = None
+        if data.weight is not None:
+            # The class weights of the training data, without weights of samples.
+            weight = np.ones(len(y_val), np.float32)
+            by_class = check_weights(None, self.class_weight, data.images, y, classes)
+            if by_class is not None:
+                of_class = np.ones(len(classes), np.float32)
+                of_class[data.y_encoded] = by_class
+                weight = of_class[y_encoded]
+        images = ImageReader(X_val, self.image_shape_)
+        rows = np.arange(len(images))
+        return ArrayDataset(images, y_encoded, data.encode, weight, rows)
+
+    def _new_network(self, seed, classes, images):
         """Fitted attributes with a new network, to be trained."""
-        network, compiled_by_builder = self._build(seed, classes, images, y)
+        network, compiled_by_builder = self._build(seed, classes, images)
         return {
             "classes_": classes,
             "model_": network.model,
@@ -970,11 +1062,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         keras_callbacks = KerasCallbacks(
             copy_callbacks(self.callbacks),
             model=network.model,
+            targets=data.encode(data.y_encoded[data.rows[:1]]),
             verbose=int(self.verbose),
             epochs=len(history.get("loss", ())) + n_epochs,
             steps=trainer.n_steps(data),
         )
-        early_stopping = EarlyStopping(self.patience) if self.early_stopping else None
+        early_stopping = None
+        if self.early_stopping:
+            early_stopping = EarlyStopping(self.patience, self.tol)
         return TrainingLoop(
             trainer,
             data,
@@ -992,7 +1087,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             vars(fitted).update(vars(self) | attributes)
             self._after_epoch(fitted)
 
-    def _make_checkpointer(self, network, seed, X, y_encoded, classes, weight):
+    def _make_checkpointer(self, network, seed, classes, data, validation):
         """The checkpointer of a fit; without `memory`, one that does nothing."""
         if self.memory is None:
             return NullCheckpointer()
@@ -1008,13 +1103,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             location = store_location(self.memory)
             if location is None:
                 return NullCheckpointer()
+            datasets = [data] if validation is None else [data, validation]
             key = fingerprint(
                 versions(),
                 type(self),
                 self._cache_key_params(),
                 seed,
-                (self.image_shape_, X),
-                (classes, y_encoded, weight),
+                self.image_shape_,
+                classes,
+                *((d.images.array, d.y_encoded, d.weight, d.rows) for d in datasets),
                 # The initial weights too: a builder may depend on state that cannot be
                 # seen from here.
                 network.values(),
@@ -1032,7 +1129,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if name not in _NOT_IN_CACHE_KEY
         }
         if not self.early_stopping:
-            del params["early_stopping"], params["patience"]
+            del params["early_stopping"], params["patience"], params["tol"]
         if hasattr(self.augment, "get_config"):
             params["augment"] = layer_settings(self.augment)
         return params
@@ -1078,7 +1175,30 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
 
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that was passed to :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            The logarithm of :meth:`predict_proba`. It is -inf where that is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     # Protocols of scikit-learn, pickle and copy
+
+    def __sklearn_clone__(self):
+        # Clones share their callbacks, of which each fit makes copies of its own. A
+        # deep copy would cut the link to what a callback refers to, such as a study.
+        template = object.__new__(type(self))
+        vars(template).update(vars(self) | {"callbacks": None})
+        return _clone_parametrized(template).set_params(callbacks=self.callbacks)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -6,14 +6,13 @@ parameters) and its way to compile. Training, prediction and the checks of the d
 our own.
 """
 
-import functools
 import inspect
 import sys
 
 import keras
 import numpy as np
 
-from .._utils._fixes import is_from_keras
+from .._utils._fixes import compile_arguments, is_from_keras
 from ._outputs import output_activation, single_loss
 
 _MISSING = object()
@@ -59,12 +58,14 @@ def _with_named_arguments_only(builder):
 
     scikeras puts all that it has into ``**kwargs``, which builders pass on to layers.
     """
-    named = inspect.signature(builder).parameters
+    signature = inspect.signature(builder)
 
-    @functools.wraps(builder)
     def build(**given):
-        return builder(**{k: v for k, v in given.items() if k in named})
+        return builder(**{k: v for k, v in given.items() if k in signature.parameters})
 
+    # What scikeras looks at. functools.wraps would do more: it gives a partial an
+    # attribute `__dict__`, which changes how the user's partial is pickled.
+    build.__signature__ = signature
     return build
 
 
@@ -80,7 +81,7 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         # would keep its weights from fit to fit. CNNClassifier has checked the builder.
         return _with_named_arguments_only(self.model)
 
-    def compiled_model(self, meta):
+    def compiled_model(self, meta, label_smoothing):
         """Call the builder, and compile the network unless the builder did."""
         vars(self).update(meta)  # what a builder gets as `meta`
         # With a random state, scikeras would switch TensorFlow's op determinism on and
@@ -94,8 +95,12 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
             )
         if not model.built:
             model.build((None, *meta["image_shape_"]))
-        if getattr(model, "output_shape", (None,))[-1] == 1:
-            self.loss = "binary_crossentropy"
+        self.loss = _default_loss(model, label_smoothing)
+        if model.compiled and model.loss is None:
+            # The builder passed on `compile_kwargs`, which has no loss, as in scikeras:
+            # the loss depends on the outputs. Only the loss is replaced.
+            arguments = compile_arguments(model) or {"optimizer": model.optimizer}
+            model.compile(**arguments | {"loss": self.loss})
         self.model_ = model
         try:
             self._ensure_compiled_model()
@@ -104,6 +109,15 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         return model
+
+
+def _default_loss(model, label_smoothing):
+    """The loss that fits the outputs of a network."""
+    if getattr(model, "output_shape", (None,))[-1] == 1:
+        return "binary_crossentropy"
+    if label_smoothing:
+        return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+    return "sparse_categorical_crossentropy"
 
 
 def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
@@ -121,22 +135,15 @@ def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
     optimizer : keras.optimizers.Optimizer
         Used unless the builder compiles with another one.
     label_smoothing : float
-        Label smoothing of the loss, unless the builder compiles with another loss.
+        Label smoothing of the loss, unless the builder compiles with a loss.
 
     Returns
     -------
     keras.Model
         Built and compiled.
     """
-    adapter = _Adapter(
-        builder,
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
-        if label_smoothing
-        else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return adapter.compiled_model(meta)
+    adapter = _Adapter(builder, optimizer=optimizer, metrics=["accuracy"])
+    return adapter.compiled_model(meta, label_smoothing)
 
 
 def _loss_name(model):
@@ -221,7 +228,53 @@ def target_encoder(model, n_classes):
     """
     if model.output_shape[-1] == 1:
         return lambda y_encoded: y_encoded.astype(np.float32).reshape(-1, 1)
-    if "sparse" in _loss_name(model):
+    if _takes_class_indices(model, n_classes):
         return lambda y_encoded: y_encoded.astype(np.int32)
     # Called chunk by chunk: with many classes, one-hot rows are larger than images.
     return np.eye(n_classes, dtype=np.float32).__getitem__
+
+
+def _takes_class_indices(model, n_classes):
+    """Return whether the loss expects class indices, and not one-hot rows.
+
+    Names decide for Keras' own losses. A loss of the user's is called with both: with
+    the right targets it is lower for outputs that favour the right class than for those
+    that favour another one. If that holds for both or for neither, the name decides.
+    """
+    loss = single_loss(model)
+    by_name = "sparse" in _loss_name(model)
+    if isinstance(loss, str) or is_from_keras(loss) or not callable(loss):
+        return by_name
+    with_indices, with_one_hot = (
+        _prefers_right_class(model, loss, encode, n_classes)
+        for encode in (_as_indices, np.eye(n_classes, dtype=np.float32).__getitem__)
+    )
+    return with_indices if with_indices != with_one_hot else by_name
+
+
+def _as_indices(y_encoded):
+    return y_encoded.astype(np.int32)
+
+
+def _prefers_right_class(model, loss, encode, n_classes):
+    """Return whether a loss is lowest for the right class, with targets of `encode`.
+
+    Some classes are tried, each with confident outputs for it and for another class.
+    """
+    is_logits = output_activation(model) is not None
+    high, low = (4.0, -4.0) if is_logits else (0.9, 0.1 / (n_classes - 1))
+    outputs = np.full((n_classes, n_classes), low, np.float32)
+    np.fill_diagonal(outputs, high)
+
+    def mean_loss(target, predicted):
+        targets = encode(np.array([target, target]))
+        value = loss(*map(keras.ops.convert_to_tensor, (targets, outputs[predicted])))
+        return float(keras.ops.mean(value))
+
+    try:
+        return all(
+            mean_loss(k, [k, k]) < mean_loss(k, [(k + 1) % n_classes] * 2)
+            for k in np.unique(np.linspace(0, n_classes - 1, 5, dtype=int))
+        )
+    except Exception:  # it expects targets of another shape or type
+        return False

@@ -2,9 +2,17 @@
 
 import copy
 
+import numpy as np
+
+from .._utils._fixes import is_from_keras
+
 
 def copy_callbacks(callbacks):
-    """Copies of a user's Keras callbacks for one fit, so that fits share no state.
+    """Copies of a user's Keras callbacks for one fit.
+
+    The copies are shallow. What a callback counts in attributes of its own starts anew
+    in each fit. What it refers to is shared: the trial of a study, a list that it
+    appends to, an open file. A class that defines ``__deepcopy__`` decides by itself.
 
     Raises
     ------
@@ -22,11 +30,34 @@ def copy_callbacks(callbacks):
                 "keras.callbacks.Callback."
                 + (" Pass an object, not its class." if callable(callback) else "")
             )
-    return copy.deepcopy(list(callbacks))
+    return [_copy_callback(callback) for callback in callbacks]
+
+
+def _copy_callback(callback):
+    if hasattr(callback, "__deepcopy__"):
+        return copy.deepcopy(callback)
+    copied = copy.copy(callback)
+    if is_from_keras(callback):
+        # Keras' own callbacks record in containers of their own.
+        for name, value in vars(copied).items():
+            if isinstance(value, (dict, list, set)):
+                setattr(copied, name, copy.copy(value))
+    return copied
 
 
 class KerasCallbacks:
     """Calls Keras callbacks, and Keras' progress bar, for each epoch.
+
+    Parameters
+    ----------
+    callbacks : list of keras.callbacks.Callback
+    model : keras.Model
+    targets : ndarray
+        Some targets of the training data.
+    verbose : int
+        As in ``Model.fit``.
+    epochs, steps : int
+        Epochs in all, and steps in each, for the progress bar.
 
     Attributes
     ----------
@@ -36,10 +67,12 @@ class KerasCallbacks:
         To call around each chunk. The progress bar is updated once a chunk.
     """
 
-    def __init__(self, callbacks, *, model, verbose, epochs, steps):
+    def __init__(self, callbacks, *, model, targets, verbose, epochs, steps):
         import keras
 
         self._model = model
+        if callbacks:
+            _build_metrics(model, targets)
         self._list = keras.callbacks.CallbackList(
             callbacks,
             add_progbar=verbose > 0,
@@ -75,6 +108,17 @@ class KerasCallbacks:
     def stop_training(self):
         """Whether a callback has asked to stop."""
         return self._model.stop_training
+
+
+def _build_metrics(model, targets):
+    """Build the metrics of a model, as the first batch of ``Model.fit`` does.
+
+    Keras' callbacks look up in them whether a metric should rise or fall. A shared
+    graph computes the accuracy without them.
+    """
+    outputs = np.zeros((len(targets), model.output_shape[-1]), np.float32)
+    model.compute_metrics(None, targets, outputs, None)
+    model.reset_metrics()
 
 
 class BatchHooks:

@@ -1,7 +1,7 @@
 """Training data as it stands in arrays, read in chunks."""
 
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 
 class ImageReader:
@@ -116,19 +116,61 @@ def rows_with_weight(weight, y_encoded, *, min_classes):
     return rows
 
 
-def split_rows(rows, y_encoded, validation_fraction, sequence):
-    """Rows to train on and rows to validate on, stratified by class."""
-    split = StratifiedShuffleSplit(
-        n_splits=1,
-        test_size=validation_fraction,
-        random_state=int(sequence.generate_state(1)[0]),
-    )
+def split_rows(rows, y_encoded, validation_fraction, sequence, *, groups=None):
+    """Rows to train on and rows to validate on, stratified by class.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Indices into `y_encoded` and `groups`.
+    y_encoded : ndarray of shape (n,)
+    validation_fraction : float
+    sequence : numpy.random.SeedSequence
+    groups : ndarray of shape (n,), default=None
+        The rows of a group stay together. The fraction is then approximate.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If the rows cannot be split into two parts with each class in both.
+    """
+    y = y_encoded[rows]
+    seed = int(sequence.generate_state(1)[0])
+    if groups is None:
+        split = StratifiedShuffleSplit(
+            n_splits=1, test_size=validation_fraction, random_state=seed
+        )
+        splits = split.split(rows, y)
+    else:
+        splits = _split_groups(y, groups[rows], validation_fraction, seed)
     try:
-        train, validation = next(split.split(rows, y_encoded[rows]))
+        train, validation = next(splits)
     except ValueError as error:
+        groups_kept = "" if groups is None else ", with groups kept together,"
         raise ValueError(
             f"Got validation_fraction={validation_fraction!r}, but {len(rows)} images "
-            "cannot be split that way into two parts with every class in both: "
-            f"{str(error).rstrip('.')}. Pass more images, or another fraction."
+            f"cannot be split that way{groups_kept} into two parts with every class in "
+            f"both: {str(error).rstrip('.')}. Pass more images, or another fraction."
         ) from error
     return rows[np.sort(train)], rows[np.sort(validation)]
+
+
+def _split_groups(y, groups, validation_fraction, seed):
+    """Yield splits that keep groups together and have all classes in both parts."""
+    # The part that is held out is one fold, or all folds but one.
+    smaller = min(validation_fraction, 1 - validation_fraction)
+    n_splits = max(2, round(1 / smaller))
+    n_groups = len(np.unique(groups))
+    if n_groups < n_splits:
+        raise ValueError(f"there are {n_groups} groups, for {n_splits} folds")
+    folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    n_classes = len(np.unique(y))
+    for rest, fold in folds.split(y, y, groups):
+        parts = (rest, fold) if validation_fraction <= 0.5 else (fold, rest)
+        if all(len(np.unique(y[part])) == n_classes for part in parts):
+            yield parts
+    raise ValueError("a class is in too few groups")

@@ -4,19 +4,23 @@ import math
 
 
 class EarlyStopping:
-    """Stop when the validation loss has not decreased for `patience` epochs.
+    """Stop when the validation loss has not improved for `patience` epochs.
 
-    The weights of the best epoch are kept, to be restored when training ends. This is
-    what ``keras.callbacks.EarlyStopping(restore_best_weights=True)`` does, with a state
-    that can be saved and restored.
+    An improvement is a loss that is at least `tol` lower than the best one before. The
+    weights of the epoch with the lowest loss are kept, to be restored when training
+    ends. scikit-learn's ``MLPClassifier(early_stopping=True)`` follows the same rules.
 
     Parameters
     ----------
     patience : int
+    tol : float
     """
 
-    def __init__(self, patience):
+    _PARAMS = ("patience", "tol")
+
+    def __init__(self, patience, tol):
         self.patience = patience
+        self.tol = tol
         self.best_loss = math.inf
         self.best_epoch = None
         self.best_weights = []
@@ -25,13 +29,14 @@ class EarlyStopping:
 
     def update(self, epoch, loss, model):
         """Take the validation loss of an epoch into account."""
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, epoch
-            self.best_weights = model.get_weights()
+        if loss < self.best_loss - self.tol:
             self.n_epochs_without_improvement = 0
         else:
             self.n_epochs_without_improvement += 1
             self.has_stopped = self.n_epochs_without_improvement >= self.patience
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, epoch
+            self.best_weights = model.get_weights()
 
     def restore_best_weights(self, model):
         """Set the weights of the best epoch, if there is one."""
@@ -39,8 +44,8 @@ class EarlyStopping:
             model.set_weights(self.best_weights)
 
     def get_state(self):
-        """All attributes but `patience`."""
-        return {k: v for k, v in vars(self).items() if k != "patience"}
+        """All attributes but the parameters."""
+        return {k: v for k, v in vars(self).items() if k not in self._PARAMS}
 
     def set_state(self, state):
         """Set what :meth:`get_state` returned."""

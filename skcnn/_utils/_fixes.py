@@ -16,6 +16,7 @@ import inspect
 
 # Checked on scikit-learn 1.6 to 1.9. All of these are private, and what third-party
 # estimators import: imbalanced-learn and skrub do too.
+from sklearn.base import _clone_parametrized
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.fixes import parse_version
@@ -30,6 +31,7 @@ __all__ = [
     "StrOptions",
     "_check_partial_fit_first_call",
     "_check_sample_weight",
+    "_clone_parametrized",
     "_safe_indexing",
     "adam_slots",
     "box_orientation",

@@ -4,7 +4,7 @@ import difflib
 import functools
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,23 +19,19 @@ from ._fixes import _check_sample_weight
 
 
 def as_image_array(images):
-    """`images` unchanged, or as one array if it is a list of images.
+    """`images` as an array, or unchanged if scikit-learn can check them.
+
+    A list, an array or a data frame column that holds one array for each image becomes
+    one array of all images.
 
     Raises
     ------
     TypeError
-        For paths, `tf.data` datasets and dicts, with the way to turn them into arrays.
+        For paths, iterators, datasets and dicts, with the way to turn them into arrays.
+        Nothing is read from an iterator, which may be endless.
     ValueError
-        For a list of images that differ in shape.
+        For images that differ in shape.
     """
-    first = images[0] if isinstance(images, (list, tuple)) and images else images
-    if isinstance(first, (str, os.PathLike)) or getattr(
-        getattr(first, "dtype", None), "kind", None
-    ) in ("U", "S"):
-        raise TypeError(
-            f"Got X={reprlib.repr(images)}, but expected an array of images, not "
-            "paths. Load them with skcnn.datasets.load_image_folder."
-        )
     if hasattr(images, "element_spec"):
         raise TypeError(
             f"Got X={images!r}, but expected an array of images. Load a "
@@ -47,15 +43,65 @@ def as_image_array(images):
             "expected an array of images. For a Bunch, pass .images as X and .target "
             "as y."
         )
-    if not isinstance(images, (list, tuple)):
-        return images
+    _check_no_iterator("X", images)
+    first = images[0] if isinstance(images, Sequence) and len(images) else images
+    if isinstance(first, (str, os.PathLike)) or getattr(
+        getattr(first, "dtype", None), "kind", None
+    ) in ("U", "S"):
+        raise TypeError(
+            f"Got X={reprlib.repr(images)}, but expected an array of images, not "
+            "paths. Load them with skcnn.datasets.load_image_folder."
+        )
+    if isinstance(images, Sequence):
+        return _stack(images)
+    column = _object_column(images)
+    return images if column is None else _stack(column)
+
+
+def _check_no_iterator(name, values):
+    """Raise a TypeError for something to iterate over that is no array-like."""
+    is_array_like = (
+        isinstance(values, Sequence)
+        or any(hasattr(values, a) for a in ("__array__", "__array_interface__"))
+        or any(hasattr(values, a) for a in ("toarray", "__dataframe__", "__dlpack__"))
+    )
+    is_iterable = hasattr(values, "__iter__") or hasattr(values, "__getitem__")
+    if is_array_like or not is_iterable:
+        return
+    raise TypeError(
+        f"Got {name} of type {type(values).__name__}, which is read piece by piece, "
+        "but expected an array. If the pieces come to an end, collect them first, for "
+        "example by np.concatenate([images for images, labels in batches]). To load a "
+        "folder, use skcnn.datasets.load_image_folder."
+    )
+
+
+def _object_column(images):
+    """A list of the arrays in a column of objects, or None for anything else."""
+    values = images
+    if hasattr(images, "iloc"):  # a data frame or a series
+        values = images.to_numpy()
+    if getattr(getattr(values, "dtype", None), "kind", None) != "O":
+        return None
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    is_column = values.ndim == 1 and len(values) and np.ndim(values[0]) >= 1
+    return list(values) if is_column else None
+
+
+def _stack(images):
     try:
-        return np.asarray(images)
-    except ValueError as error:  # ragged
+        stacked = np.asarray(images)
+        if stacked.dtype == object:
+            stacked = np.stack([np.asarray(image) for image in images])
+    except ValueError as error:
+        if len({np.shape(image) for image in images}) == 1:
+            raise
         raise ValueError(
-            "X is a list of images that differ in shape, but expected images of one "
-            "shape. Resize them, as load_image_folder does with image_size."
+            "X has images that differ in shape, but expected images of one shape. "
+            "Resize them, as load_image_folder does with image_size."
         ) from error
+    return stacked
 
 
 def infer_image_shape(X, requested):
@@ -75,6 +121,13 @@ def infer_image_shape(X, requested):
         shape = _shape_of_rows(X, requested)
     elif X.ndim in (3, 4):
         shape = (*X.shape[1:], 1)[:3]
+        if requested is None and _looks_channels_first(shape):
+            raise ValueError(
+                f"X has images of shape {shape}, which looks like (channels, height, "
+                "width), but expected (height, width, channels). Pass "
+                "X.transpose(0, 2, 3, 1). If the images really have this height and "
+                f"width, set image_shape={shape}."
+            )
         if requested is not None and not all(
             r in (-1, s) for r, s in zip(requested, shape, strict=True)
         ):
@@ -95,6 +148,39 @@ def infer_image_shape(X, requested):
             "least one pixel and one channel."
         )
     return shape
+
+
+def _looks_channels_first(shape):
+    """Return whether a shape is that of images in PyTorch's order of axes.
+
+    Images with a height of 1, 3 or 4 pixels and many channels are rare. Those of one
+    row and a few channels are not: signals have this shape.
+    """
+    first, second, third = shape
+    return (
+        first in (1, 3, 4)
+        and min(second, third) > 4
+        and (first > 1 or second == third or third >= 16)
+    )
+
+
+def shape_advice(shape, expected):
+    """How to turn images of one shape into those of another, as a sentence."""
+    if (*shape[1:], shape[0]) == expected:
+        return "Move the channels to the last axis: X.transpose(0, 2, 3, 1)."
+    if shape[:2] == expected[:2]:
+        if expected[2] == 1:
+            return 'Load them with color_mode="grayscale", or average the channels.'
+        if shape[2] == 1:
+            return (
+                'Load them with color_mode="rgb", or repeat the channel: '
+                f"np.repeat(X, {expected[2]}, axis=-1)."
+            )
+        return f"Pass the {expected[2]} channels that it was fitted with."
+    return (
+        f"Load them with image_size={expected[:2]}. Pass a single image as "
+        "X[np.newaxis]."
+    )
 
 
 def _shape_of_rows(X, requested):
@@ -148,13 +234,21 @@ def check_labels(y, X, estimator_name):
             f"This {estimator_name} estimator requires y to be passed, but the target "
             "y is None."
         )
-    y = np.asarray(y) if not hasattr(y, "dtype") else y
+    _check_no_iterator("y", y)
+    if not hasattr(y, "dtype"):
+        try:
+            y = np.asarray(y)
+        except ValueError as error:  # ragged
+            raise ValueError(f"y has rows of different lengths, {_SEVERAL}") from error
     if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
-        raise ValueError(
-            f"y has shape {y.shape}, but expected one label for each image, of shape "
-            "(n_samples,). Turn one-hot rows into labels with y.argmax(axis=1)."
-        )
+        raise ValueError(f"y has shape {y.shape}, {_advice_on_rows(y)}")
     y = column_or_1d(y, warn=True)
+    if (
+        y.dtype == object
+        and len(y)
+        and isinstance(y[0], (list, tuple, set, np.ndarray))
+    ):
+        raise ValueError(f"y has a {type(y[0]).__name__} for each image, {_SEVERAL}")
     assert_all_finite(y, estimator_name=estimator_name, input_name="y")
     check_consistent_length(X, y)
     try:
@@ -168,6 +262,25 @@ def check_labels(y, X, estimator_name):
         ) from None
     check_classification_targets(y)
     return y
+
+
+_SEVERAL = (
+    "but expected one label for each image, of shape (n_samples,). For several labels "
+    "for each image, train one classifier for each label: "
+    "sklearn.multioutput.MultiOutputClassifier(CNNClassifier()) takes the columns of "
+    "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+)
+
+
+def _advice_on_rows(y):
+    values = np.asarray(y)
+    is_one_hot = values.dtype != object and np.all(np.isin(values, (0, 1)))
+    if is_one_hot and np.all(values.sum(axis=1) == 1):
+        return (
+            "but expected one label for each image, of shape (n_samples,). Turn "
+            "one-hot rows into labels with y.argmax(axis=1)."
+        )
+    return _SEVERAL
 
 
 def encode_targets(y, classes):
