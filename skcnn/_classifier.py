@@ -39,6 +39,12 @@ from ._utils._fixes import (
     has_only_progress_callbacks,
     with_callbacks,
 )
+from ._utils._keras_config import (
+    DEFAULT_CONFIG,
+    check_execution_mode,
+    config_for_builders,
+    keras_config,
+)
 from ._utils._random import SPLIT, WEIGHTS, draw_seed, seed_sequence, seeded_build
 from ._utils._tensorflow import import_tensorflow
 from ._utils._validation import (
@@ -538,6 +544,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_sizes("dense_units", as_units(self.dense_units) or (1,))
         check_image_shape(self.image_shape)
         import_tensorflow()
+        check_execution_mode()
         _builder_params.check_builder(self.model)
         check_layer(check_augment(self.augment))
         check_learning_rate(self.learning_rate)
@@ -851,10 +858,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             builder = functools.partial(
                 build_cnn, **params, dtype=policy, seed=sequence
             )
+            settings, model_policy = DEFAULT_CONFIG, "float32"
             context = fresh_auto_names()
         else:
             builder = self.model
-            context = seeded_build(sequence, policy)
+            settings, model_policy = config_for_builders(), policy
+            context = seeded_build(sequence)
         meta = {
             "image_shape_": self.image_shape_,
             "n_classes_": len(classes),
@@ -868,9 +877,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # Not of y: in partial_fit, y may lack classes.
             "target_type_": "binary" if len(classes) == 2 else "multiclass",
         }
-        optimizer = make_optimizer(self.optimizer, self.learning_rate)
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
-        with context:
+        with context, keras_config(settings, model_policy):
+            optimizer = make_optimizer(self.optimizer, self.learning_rate)
             model = _build.build_model(
                 builder, meta, optimizer=optimizer, label_smoothing=smoothing
             )
@@ -878,6 +887,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             network = TrainableNetwork(
                 model,
                 average=not compiled_by_builder and self._averages_weights(optimizer),
+                keras_config=settings,
             )
         _build.check_network(model, images, len(classes))
         if compiled_by_builder:
@@ -1110,6 +1120,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 self._cache_key_params(),
                 seed,
                 self.image_shape_,
+                network.keras_config,
                 classes,
                 *((d.images.array, d.y_encoded, d.weight, d.rows) for d in datasets),
                 # The initial weights too: a builder may depend on state that cannot be

@@ -13,6 +13,7 @@ import threading
 import tensorflow as tf
 
 from .._utils._fixes import unreduced_gradients
+from .._utils._keras_config import keras_config
 from ._signature import UnsupportedModelError, graph_signature
 from ._template import make_template
 
@@ -23,13 +24,15 @@ _cache = collections.OrderedDict()
 _lock = threading.RLock()
 
 
-def trace(function, signature, optimizer=None):
+def trace(function, signature, keras_settings, optimizer=None):
     """Trace a function to a graph, for the given input signature.
 
     Parameters
     ----------
     function : callable
     signature : list of tf.TensorSpec
+    keras_settings : dict
+        Settings of Keras to trace under: those of the network.
     optimizer : keras.optimizers.Optimizer, default=None
         The optimizer that `function` calls, if any.
 
@@ -38,7 +41,7 @@ def trace(function, signature, optimizer=None):
     tf.types.experimental.ConcreteFunction
     """
     function = tf.function(function, input_signature=signature, autograph=False)
-    with unreduced_gradients(optimizer):
+    with keras_config(keras_settings), unreduced_gradients(optimizer):
         return function.get_concrete_function()
 
 
@@ -59,11 +62,13 @@ class SharedGraph:
     """
 
     def __init__(self, make_function, network):
-        template = make_template(network)
+        settings = network.keras_config
+        with keras_config(settings):
+            template = make_template(network)
         if template.shapes() != network.shapes():
             raise UnsupportedModelError
         function, signature = make_function(template)
-        self._graph = trace(function, signature, template.model.optimizer)
+        self._graph = trace(function, signature, settings, template.model.optimizer)
         self._dtypes = [output.dtype for output in self._graph.outputs]
         variables = template.variables
         positions = {id(v.value.handle): i for i, v in enumerate(variables)}

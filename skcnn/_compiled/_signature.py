@@ -128,6 +128,7 @@ def _signature(network):
         type(model.optimizer).__name__,
         optimizer,
         network.averages is not None,
+        network.keras_config,
     ]
     signature = json.dumps(_without_values(parts, scalars))
     if len(scalars) != len(get_scalars(model)):

@@ -170,7 +170,8 @@ class EpochRunner:
                 return tf.zeros(2, tf.float64)
 
             run = with_optional_weights(_loop_over_batches(step, augment))
-            self._run = trace(run, specs, self.model.optimizer if train else None)
+            optimizer = self.model.optimizer if train else None
+            self._run = trace(run, specs, network.keras_config, optimizer)
 
     def start(self):
         """Begin an epoch, or an evaluation."""
@@ -228,7 +229,7 @@ def make_predict_function(network, image_shape, image_dtype):
 
     graph = get_or_trace(("predict", spec), make_function, network)
     if graph is None:
-        run = trace(*make_function(network))
+        run = trace(*make_function(network), network.keras_config)
         return lambda x: run(tf.convert_to_tensor(x, spec.dtype)).numpy()
     run = graph.bind(network)
     return lambda x: run(tf.convert_to_tensor(x, spec.dtype))[0].numpy()

@@ -301,4 +301,8 @@ def make_template(network):
     optimizer = kind.from_config(model.optimizer.get_config())
     template.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     optimizer.build(template.trainable_variables)
-    return TrainableNetwork(template, average=network.averages is not None)
+    return TrainableNetwork(
+        template,
+        average=network.averages is not None,
+        keras_config=network.keras_config,
+    )

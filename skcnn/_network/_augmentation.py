@@ -92,9 +92,7 @@ def copy_layer(layer, image_shape, seed):
     ValueError
         If the layer returns images of another shape.
     """
-    from keras import config
-
-    with seeded_build(seed_sequence(seed, AUGMENT), config.dtype_policy()):
+    with seeded_build(seed_sequence(seed, AUGMENT)):
         copy = type(layer).from_config(layer.get_config())
         images = np.zeros((2, *image_shape), np.float32)
         changed = copy(images, training=True)

@@ -5,6 +5,7 @@ import types
 import numpy as np
 
 from .._utils._fixes import compile_arguments, is_from_keras, is_weight_decayed
+from .._utils._keras_config import keras_config
 from .._utils._random import seeded_build
 from ._trainable import TrainableNetwork
 
@@ -32,24 +33,29 @@ def pack(network):
         "custom_objects": _custom_objects(network.model, config),
         "excluded_from_decay": _excluded_from_decay(network.model),
         "average": network.averages is not None,
+        "keras_config": network.keras_config,
         "values": network.values(),
     }
 
 
 def unpack(packed):
     """The TrainableNetwork that :func:`pack` was given."""
-    from keras import config
     from keras.saving import deserialize_keras_object
 
     # A layer without a seed draws one from Python's global generator.
-    with seeded_build(np.random.SeedSequence(0), config.dtype_policy()):
+    with (
+        seeded_build(np.random.SeedSequence(0)),
+        keras_config(packed["keras_config"]),
+    ):
         model = deserialize_keras_object(
             packed["config"], packed["custom_objects"], safe_mode=False
         )
-    _exclude_from_decay(model, packed["excluded_from_decay"])
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    network = TrainableNetwork(model, average=packed["average"])
+        _exclude_from_decay(model, packed["excluded_from_decay"])
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+    network = TrainableNetwork(
+        model, average=packed["average"], keras_config=packed["keras_config"]
+    )
     network.assign(packed["values"])
     return network
 

@@ -16,15 +16,20 @@ class TrainableNetwork:
         Built and compiled, with a built optimizer.
     average : bool
         Whether to average weights over training steps.
+    keras_config : dict
+        Settings of Keras that the model was built under, and that its graphs are traced
+        under; see :mod:`skcnn._utils._keras_config`.
 
     Attributes
     ----------
     model : keras.Model
     averages : WeightAverages or None
+    keras_config : dict
     """
 
-    def __init__(self, model, *, average):
+    def __init__(self, model, *, average, keras_config):
         self.model = model
+        self.keras_config = keras_config
         self.averages = WeightAverages(model.trainable_variables) if average else None
 
     @property

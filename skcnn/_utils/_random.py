@@ -54,27 +54,21 @@ def reseed(variables, sequence):
 
 
 @contextlib.contextmanager
-def seeded_build(sequence, dtype_policy):
+def seeded_build(sequence):
     """Seed everything that a user's builder may draw from, and restore it afterwards.
 
     Keras draws the seed of an initializer without one from Python's `random`, and some
     builders use NumPy's global generator. Neither can be passed in, so both are seeded
-    during the call. The dtype policy of this thread is set during the call too. One
-    builder runs at a time, with fresh automatic names.
+    during the call. One builder runs at a time, with fresh automatic names.
     """
-    from keras import config
-
     with _lock, fresh_auto_names():
         python_state = random.getstate()
         numpy_state = np.random.get_state()  # noqa: NPY002, builders draw from it
-        policy = config.dtype_policy()
         try:
             python_seed, numpy_seed = sequence.generate_state(2)
             random.seed(int(python_seed))
             np.random.seed(int(numpy_seed))  # noqa: NPY002
-            config.set_dtype_policy(dtype_policy)
             yield
         finally:
-            config.set_dtype_policy(policy)
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002

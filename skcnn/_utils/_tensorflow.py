@@ -156,6 +156,9 @@ def _let_memory_grow(config):
 
 
 def _import():
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if "keras" not in sys.modules and backend != "tensorflow":
+        raise ImportError(_wrong_backend(backend))
     is_first = "tensorflow" not in sys.modules
     quiet = is_first and os.environ.get(_LOG_LEVEL) != "0"
     with _without_start_up_lines() if quiet else contextlib.nullcontext():
@@ -165,21 +168,31 @@ def _import():
         _let_memory_grow(tensorflow.config)
         if quiet:  # asks the driver, but allocates nothing
             tensorflow.config.list_physical_devices()
-        keras_version = tensorflow.keras.__version__
-    if int(keras_version.split(".")[0]) < 3:  # TF_USE_LEGACY_KERAS is set
+        try:
+            import keras
+        except ImportError as error:
+            raise ImportError(
+                f"Keras cannot be imported: {error}. If that is about a backend, set "
+                "the environment variable KERAS_BACKEND to 'tensorflow', or edit "
+                "~/.keras/keras.json."
+            ) from error
+    # Not tensorflow.keras, which TF_USE_LEGACY_KERAS replaces by another package.
+    if int(keras.__version__.split(".")[0]) < 3:
         raise ImportError(
-            "skcnn needs Keras 3, but TensorFlow is set to use the legacy Keras "
-            f"{keras_version}. Unset the environment variable TF_USE_LEGACY_KERAS."
+            f"skcnn needs Keras 3, but Keras {keras.__version__} is installed. Install "
+            "a newer one: python -m pip install 'keras>=3.5'."
         )
-    import keras
-
     if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            "skcnn trains with TensorFlow, but Keras is set to use the backend "
-            f"{keras.backend.backend()!r}. Unset the environment variable "
-            "KERAS_BACKEND, or set it to 'tensorflow'."
-        )
+        raise ImportError(_wrong_backend(keras.backend.backend()))
     if is_first:
         # Both libraries catch exceptions during their import. Their tracebacks refer to
         # the frames below, and so to the images that `fit` was called with.
         gc.collect()
+
+
+def _wrong_backend(backend):
+    return (
+        "skcnn trains with TensorFlow, but Keras is set to use the backend "
+        f"{backend!r}. Unset the environment variable KERAS_BACKEND, or set it to "
+        "'tensorflow', before Keras is imported."
+    )
