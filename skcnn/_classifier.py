@@ -1,6 +1,7 @@
 """The scikit-learn classifier: parameters, fit, predict."""
 
 import contextlib
+import copy
 import functools
 import inspect
 import os
@@ -24,6 +25,7 @@ from ._network._trainable import TrainableNetwork
 from ._training._callbacks import KerasCallbacks, SklearnCallbacks, copy_callbacks
 from ._training._data import ArrayDataset, ImageReader, rows_with_weight, split_rows
 from ._training._early_stopping import EarlyStopping
+from ._training._input_statistics import InputStatistics
 from ._training._loop import TrainingLoop
 from ._training._predictor import Predictor
 from ._training._trainer import Trainer, seed_dropout
@@ -98,8 +100,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     The built-in network is a sequence of blocks ``Conv2D -> BatchNormalization -> relu
     -> MaxPooling2D -> Dropout``, followed by ``GlobalAveragePooling2D ->
-    Dense(softmax)``. A batch normalization in front normalizes the input, so images
-    need no scaling: pass them as they are stored, for example as uint8 from 0 to 255.
+    Dense(softmax)``. The input is normalized by the statistics of the training images,
+    so images need no scaling: pass them as they are stored, for example as uint8 from 0
+    to 255.
     The loss is categorical cross-entropy.
 
     All parameters can be searched with :class:`~sklearn.model_selection.GridSearchCV`
@@ -158,7 +161,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Factor of the L2 penalty on the kernels of all convolutions but the first.
 
     normalize : bool, default=True
-        Whether to normalize the input by batch statistics, separately per channel.
+        Whether to normalize the input by mean and standard deviation of the training
+        images, separately per channel. They are computed from all images of :meth:`fit`
+        that are trained on, and from all images so far in :meth:`partial_fit`. So the
+        scale and the offset of the images do not matter. A learned scale and offset
+        follow.
 
     batch_norm : bool, default=True
         Whether to add batch normalization between each convolution and its activation.
@@ -824,6 +831,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 vars(self).update(before)
                 if network is not None:
                     network.assign(values)
+                if before.get("_input_statistics") is not None:
+                    _set_rescaling(network.model, before["_input_statistics"])
             raise
         finally:
             vars(self).pop("_is_interrupted", None)
@@ -832,7 +841,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """The attributes that training sets."""
         private = (
             *("_params_at_build", "_compiled_by_builder", "_network", "_predictor"),
-            "_seed",
+            *("_input_statistics", "_seed"),
         )
         return {
             name: value
@@ -840,7 +849,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if name in private or (name.endswith("_") and not name.startswith("_"))
         }
 
-    def _build(self, seed, classes, images):
+    def _build(self, seed, classes, images, statistics):
         """Build the network of a fit.
 
         Returns
@@ -868,6 +877,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "image_shape_": self.image_shape_,
             "n_classes_": len(classes),
             "classes_": classes,
+            "input_rescaling_": statistics and statistics.rescaling(),
             # Names that builders written for scikeras expect.
             "X_shape_": (len(images), *self.image_shape_),
             "X_dtype_": images.array.dtype,
@@ -959,10 +969,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 groups=groups,
             )
         images = ImageReader(X, self.image_shape_)
+        statistics = self._input_statistics_of(images, rows, is_partial=is_partial)
         if incremental:
-            fitted = self._continued_network()
+            fitted = self._continued_network(statistics)
         else:
-            fitted = self._new_network(seed, classes, images)
+            fitted = self._new_network(seed, classes, images, statistics)
         network, history = fitted["_network"], fitted["history_"]
 
         encode = target_encoder(network.model, len(classes))
@@ -1033,9 +1044,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows = np.arange(len(images))
         return ArrayDataset(images, y_encoded, data.encode, weight, rows)
 
-    def _new_network(self, seed, classes, images):
+    def _new_network(self, seed, classes, images, statistics):
         """Fitted attributes with a new network, to be trained."""
-        network, compiled_by_builder = self._build(seed, classes, images)
+        network, compiled_by_builder = self._build(seed, classes, images, statistics)
         return {
             "classes_": classes,
             "model_": network.model,
@@ -1043,17 +1054,35 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "_network": network,
             "_predictor": Predictor(network),
             "_seed": seed,
+            "_input_statistics": statistics,
             "_compiled_by_builder": compiled_by_builder,
             "_params_at_build": {n: getattr(self, n) for n in _FIXED_ON_WARM_START},
         }
 
-    def _continued_network(self):
+    def _input_statistics_of(self, images, rows, *, is_partial):
+        """Statistics of the images to normalize by, or None if the network does not.
+
+        `fit` uses its own images, and `partial_fit` all images since the last `fit`.
+        """
+        if self.model is not None or not self.normalize:
+            return None
+        statistics = InputStatistics()
+        if is_partial:
+            before = vars(self).get("_input_statistics", statistics)
+            statistics = copy.copy(before)
+        return statistics.update(images, rows)
+
+    def _continued_network(self, statistics):
         """Fitted attributes with the network that there is, to be trained further."""
         fitted = self._fitted_attributes()
         if self._has_new_learning_rate():
             self.model_.optimizer.learning_rate = float(self.learning_rate)
+        if statistics is not None:
+            _set_rescaling(self.model_, statistics)
         return fitted | {
             "history_": {name: list(v) for name, v in self.history_.items()},
+            "_predictor": Predictor(self._network),
+            "_input_statistics": statistics,
             "_params_at_build": {n: getattr(self, n) for n in _FIXED_ON_WARM_START},
         }
 
@@ -1241,3 +1270,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "_predictor": Predictor(network),
             }
         super().__setstate__(state)
+
+
+def _set_rescaling(model, statistics):
+    """Let the built-in network normalize its input by these statistics."""
+    layer = model.get_layer("rescale")
+    layer.scale, layer.offset = statistics.rescaling()

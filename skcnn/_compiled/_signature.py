@@ -1,10 +1,10 @@
 """Which networks can share a graph: those with the same graph signature.
 
 Two networks have the same signature if the same operations train them. They may differ
-in the values of their variables, the learning rate included, and in a few numbers that
-graphs take as inputs: the rates of dropout layers and the factors of L2 penalties. The
-signature is the configuration of network, loss and optimizer, without names, seeds,
-initial values and these numbers.
+in the values of their variables, the learning rate included, and in numbers that graphs
+take as inputs: the rates of dropout layers, the scale and offset of each channel in a
+rescaling, and the factors of L2 penalties. The signature is the configuration of
+network, loss and optimizer, without names, seeds, initial values and these numbers.
 
 A configuration determines the operations only if the code behind it is Keras' own. So a
 network with a layer, loss or metric of the user's gets no signature, and its graph is
@@ -200,6 +200,13 @@ def _without_values(config, scalars):
         key = "l2" if kind == "L2" else "rate"
         scalars.append(config["config"][key])
         config = config | {"config": {**config["config"], key: "scalar"}}
+    if kind == "Rescaling":
+        settings = dict(config["config"])
+        for key in ("scale", "offset"):
+            if isinstance(settings[key], list):
+                scalars.extend(settings[key])
+                settings[key] = f"{len(settings[key])} scalars"
+        config = config | {"config": settings}
     return {
         key: _without_values(value, scalars)
         for key, value in config.items()

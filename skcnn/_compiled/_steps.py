@@ -219,17 +219,22 @@ def make_predict_function(network, image_shape, image_dtype):
     activation = output_activation(network.model)
     spec = _spec(image_shape, image_dtype)
 
-    def make_function(template):
-        def run(x):
-            outputs = template.model(tf.cast(x, tf.float32), training=False)
-            outputs = tf.cast(outputs, tf.float32)
-            return getattr(tf.nn, activation)(outputs) if activation else outputs
+    def predict(model, x):
+        outputs = model(tf.cast(x, tf.float32), training=False)
+        outputs = tf.cast(outputs, tf.float32)
+        return getattr(tf.nn, activation)(outputs) if activation else outputs
 
-        return run, [spec]
+    def make_function(template):
+        def with_scalars(scalars, x):
+            set_scalars(template.model, scalars)
+            return predict(template.model, x)
+
+        return with_scalars, [tf.TensorSpec((None,), tf.float32), spec]
 
     graph = get_or_trace(("predict", spec), make_function, network)
     if graph is None:
-        run = trace(*make_function(network), network.keras_config)
+        run = trace(lambda x: predict(network.model, x), [spec], network.keras_config)
         return lambda x: run(tf.convert_to_tensor(x, spec.dtype)).numpy()
     run = graph.bind(network)
-    return lambda x: run(tf.convert_to_tensor(x, spec.dtype))[0].numpy()
+    scalars = tf.constant(get_scalars(network.model), tf.float32)
+    return lambda x: run(scalars, tf.convert_to_tensor(x, spec.dtype))[0].numpy()

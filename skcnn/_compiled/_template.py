@@ -25,30 +25,51 @@ def is_active_dropout(config):
 
 
 def _scalar_attributes(model):
-    """Object and attribute of each scalar input, in one order for all networks."""
+    """Object and attribute of each scalar input, in one order for all networks.
+
+    An attribute may also hold a list of scalars, one for each channel.
+    """
     rates = [
         (layer, "rate")
         for layer in model.layers
         if type(layer) in (keras.layers.Dropout, _Dropout)
         and is_active_dropout(layer.get_config())
     ]
+    rescalings = [
+        (layer, name)
+        for layer in model.layers
+        if type(layer) is keras.layers.Rescaling
+        for name in ("scale", "offset")
+        if isinstance(getattr(layer, name), list)
+    ]
     factors = [
         (v.regularizer, "l2")
         for v in model.trainable_variables
         if isinstance(v.regularizer, keras.regularizers.L2)
     ]
-    return [*rates, *factors]
+    return [*rates, *rescalings, *factors]
 
 
 def get_scalars(model):
-    """Rates of dropout layers and factors of L2 penalties, as a list of float."""
-    return [float(getattr(thing, name)) for thing, name in _scalar_attributes(model)]
+    """Dropout rates, scales and offsets by channel and L2 factors, as a flat list."""
+    scalars = []
+    for thing, name in _scalar_attributes(model):
+        value = getattr(thing, name)
+        scalars.extend(map(float, value if isinstance(value, list) else [value]))
+    return scalars
 
 
 def set_scalars(model, scalars):
-    """Set what :func:`get_scalars` returned, or tensors while a graph is traced."""
-    for i, (thing, name) in enumerate(_scalar_attributes(model)):
-        setattr(thing, name, scalars[i])
+    """Set what :func:`get_scalars` returned, as tensors while a graph is traced."""
+    i = 0
+    for thing, name in _scalar_attributes(model):
+        if isinstance(getattr(thing, name), list):
+            n = len(getattr(thing, name))
+            setattr(thing, name, scalars[i : i + n])
+        else:
+            n = 1
+            setattr(thing, name, scalars[i])
+        i += n
 
 
 # Layers that compute faster than Keras' own
@@ -172,14 +193,24 @@ class _FoldedConv2D(keras.layers.Conv2D):
 
 
 def _normalized_convolution(model):
-    """The normalization of the input and the convolution after it, or two Nones."""
+    """The normalization of the input and the convolution after it, or two Nones.
+
+    A rescaling may come first, as it has no weights.
+    """
     try:
         if type(model) is keras.Sequential:
-            normalization, convolution = model.layers[:2]
+            layers = iter(model.layers)
+            normalization = next(layers)
+            if type(normalization) is keras.layers.Rescaling:
+                normalization = next(layers)
+            convolution = next(layers)
         else:
             (normalization,) = _consumers(model, model.input)
+            if type(normalization) is keras.layers.Rescaling:
+                (normalization,) = _consumers(model, normalization.output)
             (convolution,) = _consumers(model, normalization.output)
-    except (AttributeError, ValueError):  # none, several, or layers called repeatedly
+    except (AttributeError, StopIteration, ValueError):
+        # No such layers, several, or layers that are called repeatedly
         return None, None
     if (
         type(normalization) is keras.layers.BatchNormalization

@@ -56,8 +56,9 @@ def build_cnn(
     Parameters
     ----------
     meta : dict
-        Properties of the training data: ``image_shape_`` (height, width, channels)
-        and ``n_classes_``.
+        Properties of the training data: ``image_shape_`` (height, width, channels),
+        ``n_classes_`` and, if `normalize`, ``input_rescaling_``: scale and offset of
+        each channel, as two lists.
     filters, last_filters, kernel_size, stem_strides, width_factor, dense_units, \
             dropout, last_dropout, l2, normalize, batch_norm, pooling
         As in :class:`~skcnn.CNNClassifier`.
@@ -84,6 +85,11 @@ def build_cnn(
     x = inputs
     momentum = _MOMENTUM if batch_norm else _KERAS_MOMENTUM
     if normalize:
+        # Images are brought to mean 0 and variance 1 by the statistics of the training
+        # images, so that the moving averages of the normalization start where they
+        # belong. In bfloat16, values far from zero would lose their last digits here.
+        scale, offset = meta["input_rescaling_"]
+        x = layers.Rescaling(scale, offset, dtype="float32", name="rescale")(x)
         x = layers.BatchNormalization(momentum=momentum, dtype=dtype, name="normalize")(
             x
         )
