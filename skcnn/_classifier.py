@@ -20,7 +20,7 @@ from ._network import _builder_params
 from ._network._augmentation import check_augment, check_layer, layer_settings
 from ._network._builder import as_units, build_cnn
 from ._network._optimizers import check_learning_rate, make_optimizer
-from ._network._serialization import pack, unpack
+from ._network._serialization import pack, unpack, warn_if_not_copyable
 from ._network._trainable import TrainableNetwork
 from ._training._callbacks import KerasCallbacks, SklearnCallbacks, copy_callbacks
 from ._training._data import ArrayDataset, ImageReader, rows_with_weight, split_rows
@@ -902,6 +902,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         _build.check_network(model, images, len(classes))
         if compiled_by_builder:
             self._check_compiled_by_builder()
+        if self.model is not None:
+            warn_if_not_copyable(network)
         seed_dropout(network, seed)
         return network, compiled_by_builder
 

@@ -138,7 +138,12 @@ def _signature(network):
 
 def _is_builtin_layer(layer):
     activation = getattr(layer, "activation", None)
-    return type(layer) in _LAYERS and (activation is None or is_from_keras(activation))
+    # To serialize a lambda, such as an initializer, Keras needs its source, and warns.
+    has_lambda = any(
+        getattr(value, "__name__", None) == "<lambda>" for value in vars(layer).values()
+    )
+    is_known = activation is None or is_from_keras(activation)
+    return type(layer) in _LAYERS and is_known and not has_lambda
 
 
 def _without_names(config):

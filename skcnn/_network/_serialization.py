@@ -1,13 +1,47 @@
-"""A network as plain data that can be pickled, and back."""
+"""A network as plain data that can be pickled, and back.
 
+Keras' configuration of a model names classes and functions. Keras finds its own by
+these names. The user's are kept beside the configuration, in an object of the class
+:class:`UserCode`: nothing else in a packed network can run code when it is unpacked.
+"""
+
+import contextlib
+import functools
+import inspect
+import operator
 import types
 
+import joblib
 import numpy as np
 
 from .._utils._fixes import compile_arguments, is_from_keras, is_weight_decayed
 from .._utils._keras_config import keras_config
 from .._utils._random import seeded_build
+from .._utils._warnings import warn_user
 from ._trainable import TrainableNetwork
+
+
+class UserCode:
+    """Classes and functions of the user's that a network consists of.
+
+    They are pickled as cloudpickle does: by value if they are defined in a notebook or
+    inside a function. Unpickling them may run their code.
+
+    Parameters
+    ----------
+    objects : dict of str to class or function
+        By their names in the configuration of the network.
+    """
+
+    def __init__(self, objects):
+        self.objects = objects
+
+    def __getstate__(self):
+        wrap = joblib.wrap_non_picklable_objects
+        return {"objects": wrap(self.objects, keep_wrapper=False)}
+
+    def __deepcopy__(self, memo):
+        return self  # code does not change
 
 
 def pack(network):
@@ -25,12 +59,10 @@ def pack(network):
     -------
     dict
     """
-    from keras.saving import serialize_keras_object
-
-    config = serialize_keras_object(network.model)
+    config, objects = _pack_model(network.model)
     return {
         "config": config,
-        "custom_objects": _custom_objects(network.model, config),
+        "user_code": UserCode(objects) if objects else None,
         "excluded_from_decay": _excluded_from_decay(network.model),
         "average": network.averages is not None,
         "keras_config": network.keras_config,
@@ -38,17 +70,27 @@ def pack(network):
     }
 
 
+def _pack_model(model):
+    """Configuration of a model, and the classes and functions that it refers to."""
+    from keras.saving import serialize_keras_object
+
+    with _named_functions(model) as functions:
+        config = serialize_keras_object(model)
+        return config, _custom_objects(model, config) | functions
+
+
 def unpack(packed):
     """The TrainableNetwork that :func:`pack` was given."""
     from keras.saving import deserialize_keras_object
 
+    user_code = packed["user_code"]
     # A layer without a seed draws one from Python's global generator.
     with (
         seeded_build(np.random.SeedSequence(0)),
         keras_config(packed["keras_config"]),
     ):
         model = deserialize_keras_object(
-            packed["config"], packed["custom_objects"], safe_mode=False
+            packed["config"], {} if user_code is None else user_code.objects
         )
         _exclude_from_decay(model, packed["excluded_from_decay"])
         if not model.optimizer.built:
@@ -57,7 +99,95 @@ def unpack(packed):
         model, average=packed["average"], keras_config=packed["keras_config"]
     )
     network.assign(packed["values"])
+    for layer in _layers(model):
+        # An adapted Normalization computes with constants that it derives from its
+        # variables.
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
     return network
+
+
+def warn_if_not_copyable(network):
+    """Warn about a network of the user's that cannot be pickled and copied.
+
+    It can be trained, so this is no error. It is noticed before training, and not when
+    the trained network is lost.
+    """
+    try:
+        _, objects = _pack_model(network.model)
+        if not objects:
+            return  # nothing but Keras' own
+        unpack(pack(network))
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        warn_user(
+            "The network built by model= can be trained, but neither pickled nor "
+            f"copied, and so not used in other processes: {type(error).__name__}: "
+            f"{reason} Define its layers, losses and regularizers as classes with "
+            "get_config, and its functions with def, with the modules that they use "
+            "imported inside."
+        )
+
+
+def _layers(model):
+    """All layers of a model, and those inside them."""
+    from keras import Layer
+
+    for part in (*getattr(model, "layers", ()), *vars(model).values()):
+        if isinstance(part, Layer) and part is not model:
+            yield part
+            yield from _layers(part)
+
+
+@contextlib.contextmanager
+def _named_functions(model):
+    """Replace functions in a model by placeholders with unique names, for a moment.
+
+    Keras serializes a function as its name, by which it does not find all functions
+    again, and a lambda as its bytecode, which loses the modules that it uses.
+
+    Yields
+    ------
+    dict of str to callable
+        The functions by the names of their placeholders.
+    """
+    functions, replaced = {}, []
+
+    def placeholder(function):
+        def unused():
+            """Stands for a function in a configuration."""
+
+        unused.__name__ = f"function_{len(functions)}_of_skcnn"
+        functions[unused.__name__] = function
+        return unused
+
+    for layer in set(_layers(model)):
+        names = inspect.signature(type(layer).__init__).parameters
+        for name in names & vars(layer).keys():
+            value = getattr(layer, name)
+            if _is_function(value) and (
+                type(layer).__name__ == "Lambda" or not is_from_keras(value)
+            ):
+                replaced.append((setattr, layer, name, value))
+                setattr(layer, name, placeholder(value))
+    arguments = compile_arguments(model) or {}
+    for name in ("loss", "metrics", "weighted_metrics"):
+        value = arguments.get(name)
+        if _is_function(value) and not is_from_keras(value):
+            replaced.append((operator.setitem, arguments, name, value))
+            arguments[name] = placeholder(value)
+        elif isinstance(value, list) and any(map(_is_function, value)):
+            replaced.append((operator.setitem, arguments, name, value))
+            arguments[name] = [placeholder(v) if _is_function(v) else v for v in value]
+    try:
+        yield functions
+    finally:
+        for restore, *where in replaced:
+            restore(*where)
+
+
+def _is_function(value):
+    return isinstance(value, (types.FunctionType, functools.partial, np.ufunc))
 
 
 def _custom_objects(model, config):
