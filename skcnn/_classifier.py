@@ -482,6 +482,91 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     # A hook for epoch_curve: called after each epoch with the classifier as it is then.
     _after_epoch = None
 
+    @classmethod
+    def from_keras(cls, model, classes, **params):
+        """Make a fitted classifier from a trained Keras model, without training.
+
+        Evaluate it with scikit-learn's metrics, calibrate it, tune its threshold, and
+        draw its predictions, as any other fitted classifier. :meth:`fit` trains a new
+        network of the same architecture, and with ``warm_start=True`` it continues from
+        the weights of `model`.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Trained. Its output is a softmax over the classes, a single sigmoid for two
+            classes, or logits if it is compiled with a loss that has
+            ``from_logits=True``. The model becomes `model_`, without a copy, and is
+            compiled if it is not.
+        classes : array-like of shape (n_classes,)
+            Class labels, in the order of the outputs. `classes_` is sorted, and so are
+            the columns of :meth:`predict_proba`.
+        **params : dict
+            Parameters of the classifier, for later fits.
+
+        Returns
+        -------
+        CNNClassifier
+            Fitted, with an empty `history_`. Pass images as `model` expects them: the
+            classifier does not scale them.
+
+        Raises
+        ------
+        TypeError
+            If `model` is no `keras.Model`.
+        ValueError
+            If the number of classes is not that of the outputs, or the shape of the
+            images is not known.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skcnn import CNNClassifier
+        >>> from skcnn.datasets import load_digits
+        >>> X, y = load_digits(return_X_y=True)
+        >>> network = keras.Sequential(
+        ...     [
+        ...         keras.Input((8, 8, 1)),
+        ...         keras.layers.Rescaling(1 / 255),
+        ...         keras.layers.Flatten(),
+        ...         keras.layers.Dense(10, activation="softmax"),
+        ...     ]
+        ... )
+        >>> network.compile("adam", "sparse_categorical_crossentropy")
+        >>> _ = network.fit(X, y, epochs=5, verbose=0)
+        >>> cnn = CNNClassifier.from_keras(network, classes=range(10))
+        >>> cnn.predict_proba(X[:3]).shape
+        (3, 10)
+        """
+        import_tensorflow()
+        check_execution_mode()
+        from ._network._from_keras import Architecture, prepare_model
+
+        def dummy_images(shape):
+            return ImageReader(np.zeros((2, *shape), np.float32), shape)
+
+        settings = config_for_builders()
+        with keras_config(settings):
+            classes = column_or_1d(np.asarray(classes))
+            model, classes = prepare_model(model, classes, dummy_images)
+            network = TrainableNetwork(model, average=False, keras_config=settings)
+        self = cls(**{"augment": False} | params, model=Architecture(model))
+        self.image_shape_ = tuple(model.input_shape[1:])
+        self.n_features_in_ = int(np.prod(self.image_shape_))
+        vars(self).update(
+            classes_=classes,
+            model_=model,
+            history_={},
+            n_epochs_=0,
+            _network=network,
+            _predictor=Predictor(network),
+            _seed=draw_seed(self.random_state),
+            _input_statistics=None,
+            _compiled_by_builder=True,
+            _params_at_build={n: getattr(self, n) for n in _FIXED_ON_WARM_START},
+        )
+        return self
+
     # Parameters, including those of a user's builder
 
     def get_params(self, deep=True):
@@ -1077,13 +1162,22 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _continued_network(self, statistics):
         """Fitted attributes with the network that there is, to be trained further."""
         fitted = self._fitted_attributes()
+        network = self._network
+        if network.is_recompiled():
+            if not self.model_.optimizer.built:
+                self.model_.optimizer.build(self.model_.trainable_variables)
+            fitted["_network"] = network = TrainableNetwork(
+                self.model_, average=False, keras_config=network.keras_config
+            )
+            fitted["_compiled_by_builder"] = True
+        network.check_trainable_variables()
         if self._has_new_learning_rate():
             self.model_.optimizer.learning_rate = float(self.learning_rate)
         if statistics is not None:
             _set_rescaling(self.model_, statistics)
         return fitted | {
             "history_": {name: list(v) for name, v in self.history_.items()},
-            "_predictor": Predictor(self._network),
+            "_predictor": Predictor(network),
             "_input_statistics": statistics,
             "_params_at_build": {n: getattr(self, n) for n in _FIXED_ON_WARM_START},
         }

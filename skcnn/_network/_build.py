@@ -89,13 +89,20 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         self._random_state = None
         model = self._build_keras_model()
         if not isinstance(model, keras.Model):
+            is_legacy = type(model).__module__.startswith("tf_keras")
+            hint = " Import keras instead of tf.keras in the builder."
             raise TypeError(
-                f"The builder model={self.model!r} returned {type(model).__name__}, "
-                "but expected a keras.Model."
+                f"The builder model={self.model!r} returned "
+                f"{type(model).__module__}.{type(model).__name__}, but expected a "
+                f"keras.Model.{hint if is_legacy else ''}"
             )
+        check_single_output(model)
         if not model.built:
             model.build((None, *meta["image_shape_"]))
-        self.loss = _default_loss(model, label_smoothing)
+        if not is_from_keras(model):
+            # A subclass may create its variables when it is called for the first time.
+            model(np.zeros((1, *meta["image_shape_"]), np.float32), training=False)
+        self.loss = default_loss(model, label_smoothing)
         if model.compiled and model.loss is None:
             # The builder passed on `compile_kwargs`, which has no loss, as in scikeras:
             # the loss depends on the outputs. Only the loss is replaced.
@@ -111,7 +118,7 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         return model
 
 
-def _default_loss(model, label_smoothing):
+def default_loss(model, label_smoothing):
     """The loss that fits the outputs of a network."""
     if getattr(model, "output_shape", (None,))[-1] == 1:
         return "binary_crossentropy"
@@ -146,6 +153,18 @@ def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
     return adapter.compiled_model(meta, label_smoothing)
 
 
+def check_single_output(model):
+    """Raise a ValueError for a network with several outputs or inputs."""
+    for name in ("inputs", "outputs"):
+        tensors = getattr(model, name, None)
+        if isinstance(tensors, (list, tuple)) and len(tensors) > 1:
+            raise ValueError(
+                f"The network built by model= has {len(tensors)} {name}, but expected "
+                "one. For several labels for each image, train one classifier for each "
+                "label, with sklearn.multioutput.MultiOutputClassifier."
+            )
+
+
 def _loss_name(model):
     loss = single_loss(model)
     name = loss if isinstance(loss, str) else getattr(loss, "name", None)
@@ -156,6 +175,7 @@ def _loss_name(model):
 
 def check_network(model, images, n_classes):
     """Raise a ValueError if a network does not fit the images and `n_classes`."""
+    check_single_output(model)
     image_shape = images.shape
     taken = getattr(model, "input_shape", None)
     if taken is None and type(model) is not keras.Sequential:

@@ -30,6 +30,8 @@ class TrainableNetwork:
     def __init__(self, model, *, average, keras_config):
         self.model = model
         self.keras_config = keras_config
+        self._optimizer = model.optimizer
+        self._trained = [id(v) for v in model.trainable_variables]
         self.averages = WeightAverages(model.trainable_variables) if average else None
 
     @property
@@ -37,6 +39,20 @@ class TrainableNetwork:
         """Everything that training changes, as keras.Variable, in a fixed order."""
         averages = [] if self.averages is None else self.averages.variables
         return [*self.model.variables, *self.model.optimizer.variables, *averages]
+
+    def is_recompiled(self):
+        """Return whether the model has been compiled with another optimizer since."""
+        return self.model.optimizer is not self._optimizer
+
+    def check_trainable_variables(self):
+        """Raise a ValueError if other variables are trainable than at compile time."""
+        if [id(v) for v in self.model.trainable_variables] != self._trained:
+            raise ValueError(
+                "The trainable layers of model_ have changed since it was compiled, "
+                "and its optimizer knows the old ones only. Compile it again before "
+                "fit, for example model_.compile(optimizer=keras.optimizers.Adam(1e-4),"
+                " loss=model_.loss, metrics=['accuracy'])."
+            )
 
     def shapes(self):
         """Shape and dtype of each of `variables`."""

@@ -139,8 +139,6 @@ def _has_batch_hooks(callback):
 
     hooks = ("on_train_batch_begin", "on_train_batch_end")
     aliases = ("on_batch_begin", "on_batch_end")
-    hooks = ("on_train_batch_begin", "on_train_batch_end")
-    aliases = ("on_batch_begin", "on_batch_end")
     for hook in (*hooks, *aliases):
         # Of the object, not of its class: LambdaCallback gets its hooks when created.
         function = getattr(getattr(callback, hook), "__func__", None)

@@ -1,0 +1,85 @@
+"""A model that was trained elsewhere, as the network of a fitted classifier."""
+
+import keras
+import numpy as np
+
+from ._build import check_network, default_loss
+
+
+class Architecture:
+    """A builder that returns new networks of the architecture of a model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential, or a functional model.
+    """
+
+    def __init__(self, model):
+        self._config = keras.saving.serialize_keras_object(model)
+        self._config.pop("compile_config", None)
+
+    def __call__(self):
+        return keras.saving.deserialize_keras_object(self._config)
+
+
+def prepare_model(model, classes, dummy_images):
+    """A compiled model whose outputs are in the order of the sorted classes.
+
+    Parameters
+    ----------
+    model : keras.Model
+    classes : ndarray of shape (n_classes,)
+        In the order of the outputs.
+    dummy_images : callable
+        Takes the shape of an image. Returns some images, to try the model on.
+
+    Returns
+    -------
+    model : keras.Model
+        The same object if `classes` is sorted.
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"Got model of type {type(model).__module__}.{type(model).__name__}, but "
+            "expected a trained keras.Model. Load a file with "
+            "keras.saving.load_model."
+        )
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
+        raise ValueError(
+            f"Got a model with input of shape {shape}, but expected (None, height, "
+            "width, channels) with fixed numbers. Give it a new input: "
+            "keras.Model(inputs, model(inputs)) with inputs = keras.Input((height, "
+            "width, channels))."
+        )
+    if len(np.unique(classes)) != len(classes):
+        raise ValueError(
+            f"Got classes={classes.tolist()}, but expected each class once."
+        )
+    if not model.compiled or model.loss is None:
+        model.compile(optimizer="adam", loss=default_loss(model, 0.0))
+    check_network(model, dummy_images(shape[1:]), len(classes))
+    order = np.argsort(classes)
+    if np.any(order[:-1] > order[1:]):
+        model = _with_outputs_in_order(model, order)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return model, classes[order]
+
+
+def _with_outputs_in_order(model, order):
+    """A model with the layers of another one, and its outputs in another order."""
+    (outputs,) = keras.tree.flatten(model.outputs)
+    if outputs.shape[-1] == 1:
+        raise ValueError(
+            "Got a model with one output, whose value is the probability of the second "
+            "class, but classes that are not sorted. Pass them in sorted order, and "
+            "exchange the meaning of the output if necessary."
+        )
+    outputs = keras.ops.take(outputs, order.tolist(), axis=-1)
+    ordered = keras.Model(model.inputs, outputs, name=model.name)
+    ordered.compile(optimizer="adam", loss=model.loss, metrics=["accuracy"])
+    return ordered
