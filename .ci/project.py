@@ -1,9 +1,9 @@
-"""What .ci/run reads from the project's own files, so that nothing is said twice.
+"""Read commands and versions for .ci/run from README.md and pyproject.toml.
 
-    python .ci/project.py command test    the README's command marked <!-- ci: test -->
-    python .ci/project.py oldest          pip constraints: each dependency's minimum
+    python .ci/project.py command test    # the command marked <!-- ci: test -->
+    python .ci/project.py oldest          # pip constraints: the minimum versions
 
-Only the standard library is used: it runs before anything is installed.
+This script uses only the standard library, because it runs before any installation.
 """
 
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def readme_command(name):
-    """The content of the README's code block that follows ``<!-- ci: name -->``."""
+    """Return the code block that follows ``<!-- ci: name -->`` in the README."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(
         rf"^<!-- ci: {re.escape(name)} -->\n+```\w*\n(.*?)\n```$",
@@ -24,14 +24,14 @@ def readme_command(name):
     )
     if len(blocks) != 1:
         raise SystemExit(
-            f"README.md: expected one code block right after '<!-- ci: {name} -->', "
+            f"README.md: expected one code block after '<!-- ci: {name} -->', "
             f"found {len(blocks)}"
         )
     return blocks[0]
 
 
 def oldest_versions():
-    """Name -> oldest supported version, of each dependency in pyproject.toml."""
+    """Return the oldest supported version of each dependency in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     versions = {}
     for requirement in project["project"]["dependencies"]:
@@ -40,7 +40,7 @@ def oldest_versions():
         )
         if match is None:
             raise SystemExit(
-                f"pyproject.toml: {requirement!r} states no minimum; "
+                f"pyproject.toml: {requirement!r} has no minimum version; "
                 "write it as 'name>=1.2' or 'name==1.2.*'"
             )
         versions[match[1]] = match[2] or match[3]

@@ -1,10 +1,10 @@
-"""Accuracy and time of `CNNClassifier()` beside the three presets, on photographs.
+"""Compare `CNNClassifier()` with the three presets on photographs.
 
     python benchmarks/default_network.py TRAIN TEST --exclude street
     python benchmarks/default_network.py TRAIN TEST --networks optimized --epochs 2
 
-TRAIN and TEST are folders with one folder of images per class. Prints a line for each
-fit: seconds, seconds for an epoch, accuracy and loss on TEST.
+TRAIN and TEST are folders with one folder of images per class. The script prints a line
+for each fit: the training time, the time per epoch, and the accuracy and loss on TEST.
 """
 
 import argparse
@@ -29,15 +29,17 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("train", help="folder to train on")
-    parser.add_argument("test", help="folder to judge by")
+    parser.add_argument("test", help="folder to test on")
     parser.add_argument("--exclude", nargs="*", help="classes of TRAIN to leave out")
     parser.add_argument("--image-size", type=int, default=64, help="default 64")
     parser.add_argument("--networks", nargs="*", default=["default"], choices=NETWORKS)
-    parser.add_argument("--seeds", type=int, default=3, help="fits of each; default 3")
     parser.add_argument(
-        "--precision", nargs="*", default=["float32"], help="of each; default float32"
+        "--seeds", type=int, default=3, help="number of seeds; default 3"
     )
-    parser.add_argument("--epochs", type=int, help="default: those of the network")
+    parser.add_argument(
+        "--precision", nargs="*", default=["float32"], help="default float32"
+    )
+    parser.add_argument("--epochs", type=int, help="default: the value of each network")
     args = parser.parse_args()
 
     train = load_image_folder(
@@ -49,7 +51,7 @@ def main():
     print(
         f"{'network':>12} {'precision':>9} {'seed':>4} {'parameters':>11} "
         f"{'epochs':>6} {'seconds':>8} "
-        f"{'an epoch':>8} {'train acc.':>10} {'test acc.':>9} {'test loss':>9}"
+        f"{'s/epoch':>8} {'train acc.':>10} {'test acc.':>9} {'test loss':>9}"
     )
     settings = itertools.product(args.networks, args.precision, range(args.seeds))
     for name, precision, seed in settings:

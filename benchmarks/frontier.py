@@ -1,11 +1,11 @@
-"""Accuracy over time of several networks: what more time, or less, would give.
+"""Plot the validation accuracy of several networks against the training time.
 
     python benchmarks/frontier.py TRAIN --exclude street --output frontier.png
 
-A quarter of the photographs in TRAIN, a folder with one folder of images per class, is
-held out. Each network is trained once, and judged on what is held out after each of its
-epochs; the time is that of training alone. Prints a line for each network and draws
-all of them.
+TRAIN is a folder with one folder of images per class. Each network is trained once on
+three quarters of the images, and evaluated on the remaining quarter after each epoch.
+The time includes training only. The script prints a line for each network and plots
+one curve per network.
 """
 
 import argparse
@@ -14,14 +14,15 @@ import time
 import numpy as np
 
 from skcnn import CNNClassifier, optimized_cnn, underfitting_cnn
-from skcnn._tensorflow import import_tensorflow
+from skcnn._utils._tensorflow import import_tensorflow
 from skcnn.datasets import load_image_folder
 
-import_tensorflow()  # before Keras does it, without the lines of its start-up
+import_tensorflow()  # before Keras imports it, to silence the startup messages
 
 import keras  # noqa: E402
 
-# Name, image size, network. Colours by Okabe and Ito (2008), for all eyes.
+# Name, image size, network and color. The palette is safe for color-blind readers
+# (Okabe and Ito, 2008).
 NETWORKS = [
     ("underfitting_cnn(), 64 px", 64, underfitting_cnn(epochs=40), "#999999"),
     ("CNNClassifier(), 32 px", 32, CNNClassifier(), "#56B4E9"),
@@ -32,14 +33,14 @@ NETWORKS = [
 ]
 
 
-class Clock(keras.callbacks.Callback):
-    """Seconds of training at the end of each epoch, without those of judging."""
+class TrainingTimer(keras.callbacks.Callback):
+    """Record the training time at the end of each epoch, without the evaluation."""
 
     def __init__(self):
         super().__init__()
         self.seconds, self.total = [], 0.0
 
-    def __deepcopy__(self, memo):  # each fit gets copies of its callbacks
+    def __deepcopy__(self, memo):  # fit copies its callbacks
         return self
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -58,7 +59,7 @@ def main():
     )
     parser.add_argument("train", help="folder to train on")
     parser.add_argument("--exclude", nargs="*", help="classes of TRAIN to leave out")
-    parser.add_argument("--epochs", type=int, help="default: those of each network")
+    parser.add_argument("--epochs", type=int, help="default: the value of each network")
     parser.add_argument("--output", default="frontier.png")
     args = parser.parse_args()
 
@@ -67,32 +68,32 @@ def main():
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     print(
-        f"{'network':>26} {'an epoch':>9} {'epochs':>6} {'seconds':>8} {'accuracy':>8}"
+        f"{'network':>26} {'s/epoch':>9} {'epochs':>6} {'seconds':>8} {'accuracy':>8}"
     )
     sizes = {size for _, size, *_ in NETWORKS}
-    photographs = {
+    datasets = {
         size: load_image_folder(args.train, image_size=size, exclude=args.exclude)
         for size in sizes
     }
-    for name, size, network, colour in NETWORKS:
-        images = photographs[size]
-        clock = Clock()
+    for name, size, network, color in NETWORKS:
+        data = datasets[size]
+        timer = TrainingTimer()
         network.set_params(
             validation_fraction=0.25,
             early_stopping=False,
-            callbacks=[clock],
+            callbacks=[timer],
             random_state=0,
         )
         if args.epochs:
             network.set_params(epochs=args.epochs)
-        network.fit(images.images, images.target)
+        network.fit(data.images, data.target)
         accuracy = network.history_["val_accuracy"]
         print(
-            f"{name:>26} {clock.total / len(accuracy):>7.2f} s {len(accuracy):>6} "
-            f"{clock.total:>8.1f} {np.mean(accuracy[-3:]):>8.3f}",
+            f"{name:>26} {timer.total / len(accuracy):>7.2f} s {len(accuracy):>6} "
+            f"{timer.total:>8.1f} {np.mean(accuracy[-3:]):>8.3f}",
             flush=True,
         )
-        axes.plot(clock.seconds, accuracy, color=colour, label=name)
+        axes.plot(timer.seconds, accuracy, color=color, label=name)
     axes.set(
         xscale="log",
         xlabel="seconds of training",

@@ -1,11 +1,12 @@
-"""A full grid search against halving, on photographs: winner, epochs and time.
+"""Compare a full grid search with successive halving on photographs.
 
     python benchmarks/halving.py TRAIN --exclude street --width-factor 0.5
 
-The search that skcnn grew out of: the strength of the L2 penalty, in five folds of 30
-epochs. `GridSearchCV` trains each candidate to the end. `HalvingGridSearchCV` trains
-all of them for a third of the epochs and the best to the end, which with `memory` goes
-on from where it was. Neither refits.
+Both searches tune the strength of the L2 penalty in five folds of 30 epochs, without a
+refit. `GridSearchCV` trains all candidates for all epochs. `HalvingGridSearchCV` trains
+all candidates for a third of the epochs, and then only the best one for all epochs.
+With `memory`, the best candidate continues from the epoch it has reached. The script
+prints the number of trained epochs, the time and the best candidate of each search.
 """
 
 import argparse
@@ -16,12 +17,12 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
 from skcnn import CNNClassifier
-from skcnn._train import Trainer
+from skcnn._training._trainer import Trainer
 from skcnn.datasets import load_image_folder
 
 
 def count_epochs():
-    """A list that gets an item for each epoch that is trained in this process."""
+    """Return a list that grows by one item for each epoch trained in this process."""
     trained, train_epoch = [], Trainer.train_epoch
 
     def counted(self, *args, **kwargs):
@@ -61,7 +62,7 @@ def main():
         factor=3,
         **common,
     )
-    # What TensorFlow does once in a process is neither's.
+    # Exclude the startup cost of TensorFlow from both times.
     network.set_params(epochs=1).fit(data.images, data.target)
     network.set_params(epochs=args.epochs)
     trained = count_epochs()

@@ -1,12 +1,13 @@
-"""Where the time of a fit goes, operation by operation.
+"""Profile a fit: the time of each TensorFlow operation and of each Python function.
 
-    python benchmarks/profile_fit.py large      # optimized network, 150 x 150 images
-    python benchmarks/profile_fit.py small      # small network, digits
+    python benchmarks/profile_fit.py large      # optimized_cnn(), 150 x 150 images
+    python benchmarks/profile_fit.py small      # two convolutions, digits
     python benchmarks/profile_fit.py default    # CNNClassifier(), 64 x 64 images
 
-Runs one epoch under TensorFlow's profiler after one that is not counted, and sums up
-how long each kind of operation took, over all threads; then the same fit again under
-Python's profiler, building and tracing included.
+The script trains one warm-up epoch, then profiles another epoch with TensorFlow's
+profiler and prints the time of each kind of operation, summed over all threads. It then
+profiles a new fit with Python's profiler, including the time to build and trace the
+network.
 """
 
 import argparse
@@ -18,17 +19,24 @@ import time
 from pathlib import Path
 
 from contestants.skcnn import PLAIN
-from tasks import TASKS, data_of
+from tasks import TASKS, load_data
 
 from skcnn import CNNClassifier
-from skcnn._tensorflow import import_tensorflow
+from skcnn._utils._tensorflow import import_tensorflow
 
-SCHEDULING = {"Process", "Run", "Start"}  # what is around the operations
-WORK = {"large": "epoch-150", "small": "short-fit", "default": "epoch-64"}
+SCHEDULING = {"Process", "Run", "Start"}  # events that contain operations
+# Modules of skcnn whose functions are listed.
+MODULES = (
+    "classifier",
+    *("build", "builder", "serialization", "trainable"),  # skcnn/_network
+    *("signature", "template", "cache", "steps"),  # skcnn/_compiled
+    *("loop", "trainer", "data", "predictor"),  # skcnn/_training
+)
+TASK_NAMES = {"large": "epoch-150", "small": "short-fit", "default": "epoch-64"}
 
 
-def operations(folder):
-    """Milliseconds and count of each kind of operation, from a profile's files."""
+def read_operations(folder):
+    """Return the milliseconds and the count of each kind of operation in a profile."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     spent = collections.defaultdict(lambda: [0.0, 0])
@@ -40,7 +48,7 @@ def operations(folder):
             names = {id: m.name for id, m in plane.event_metadata.items()}
             for line in plane.lines:
                 for event in line.events:
-                    # An operation is told as "its/path/in/the/graph:Kind".
+                    # The name of an operation is "its/path/in/the/graph:Kind".
                     _, colon, kind = names[event.metadata_id].rpartition(":")
                     if colon and kind.isidentifier() and kind not in SCHEDULING:
                         spent[kind][0] += event.duration_ps / 1e9
@@ -52,11 +60,11 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("fit", choices=WORK)
+    parser.add_argument("fit", choices=TASK_NAMES)
     args = parser.parse_args()
     tf = import_tensorflow()
-    task = TASKS[WORK[args.fit]]
-    X, y = data_of(task)
+    task = TASKS[TASK_NAMES[args.fit]]
+    X, y = load_data(task)
     settings = {} if args.fit == "default" else PLAIN | task.network
     if args.fit != "default":
         settings |= {"batch_size": task.batch_size, "augment": False}
@@ -67,17 +75,17 @@ def main():
             start = time.perf_counter()
             network.fit(X, y)
             seconds = time.perf_counter() - start
-        spent = operations(folder)
+        spent = read_operations(folder)
     total = sum(ms for ms, _ in spent.values())
-    print(f"an epoch of {len(X)} images: {seconds:.2f} s; operations, of all threads:")
+    print(f"Epoch of {len(X)} images: {seconds:.2f} s. Operations, all threads:")
     for kind, (ms, n) in sorted(spent.items(), key=lambda item: -item[1][0])[:14]:
         print(f"{kind:>32} {n:>6} times {ms:>9.1f} ms {ms / total:>6.1%}")
 
-    print("\na new fit of one epoch, in Python:")
+    print("\nNew fit of one epoch, Python functions:")
     profile = cProfile.Profile()
     profile.runcall(network.set_params(warm_start=False).fit, X, y)
     pstats.Stats(profile).strip_dirs().sort_stats("cumulative").print_stats(
-        r"_(classifier|train|passes|graphs|twin|structure|scikeras|builder|saving)\.py"
+        rf"^_({'|'.join(MODULES)})\.py:"
     )
 
 

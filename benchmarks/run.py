@@ -1,14 +1,14 @@
-"""Time skcnn against its peers, side by side in one run.
+"""Compare the time and memory of skcnn with other libraries, its peers.
 
     python -m pip install . -r benchmarks/requirements.txt
     python benchmarks/run.py                      # all benchmarks
     python benchmarks/run.py short-fit epoch-64   # some of them
     python benchmarks/run.py --repeat 9 --json results.json --markdown results.md
 
-Every contestant is a process of its own that is kept alive; they run in turn, so that
-a machine that gets faster or slower does so for all. The first run of each is not
-counted. A ratio is skcnn's time over the peer's, pair by pair; the table has the
-median, the smallest and the largest.
+Each library runs in its own process, which stays alive. The processes take turns, so
+that a change in the load of the machine affects all of them. The first run of each
+process is not counted. A ratio is the time of skcnn divided by the time of the peer in
+the same round. The table shows the median, the smallest and the largest ratio.
 """
 
 import argparse
@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 
 
 class Contestant:
+    """One library, which runs a task in its own process."""
+
     def __init__(self, name, task_name):
         self.name = name
         self.process = subprocess.Popen(
@@ -37,90 +39,93 @@ class Contestant:
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
             text=True,
         )
-        self.versions = self._answer()["versions"]
+        self.versions = self._read_answer()["versions"]
         self.runs = []
 
-    def _answer(self):
+    def _read_answer(self):
         line = self.process.stdout.readline()
         if not line:
             message = self.process.stderr.read() if self.process.stderr else ""
-            raise SystemExit(f"{self.name} has failed:\n{message[-3000:]}")
+            raise SystemExit(f"{self.name} failed:\n{message[-3000:]}")
         return json.loads(line)
 
-    def ask(self, what):
-        self.process.stdin.write(what + "\n")
+    def send(self, command):
+        self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
-        return self._answer()
+        return self._read_answer()
 
     def close(self):
-        self.accuracy = self.ask("accuracy")["accuracy"]
+        self.accuracy = self.send("accuracy")["accuracy"]
         self.process.stdin.close()
         self.process.wait()
 
 
-def run_in_turn(everyone, repeat):
-    """One run of each that is not counted, then counted ones, and how accurate."""
-    for contestant in everyone:
-        contestant.ask("run")
+def run_in_turn(contestants, repeat):
+    """Run each contestant once to warm up, then `repeat` times, taking turns."""
+    for contestant in contestants:
+        contestant.send("run")
     for _ in range(repeat):
-        for contestant in everyone:
-            contestant.runs.append(contestant.ask("run"))
-    for contestant in everyone:
+        for contestant in contestants:
+            contestant.runs.append(contestant.send("run"))
+    for contestant in contestants:
         contestant.close()
 
 
-def measure(task_name, repeat):
-    """The rows of one benchmark."""
+def run_comparison(task_name, repeat):
+    """Run a task with skcnn and all its peers, and return one result per peer."""
     task = TASKS[task_name]
-    us = Contestant("skcnn", task_name)
-    peers = [Contestant(name, task_name) for name in task.against]
-    everyone = [us, *peers]
-    run_in_turn(everyone, repeat)
-    return [row(task_name, us, peer) for peer in peers]
+    skcnn = Contestant("skcnn", task_name)
+    peers = [Contestant(name, task_name) for name in task.targets]
+    run_in_turn([skcnn, *peers], repeat)
+    return [compare(task_name, skcnn, peer) for peer in peers]
 
 
-def grow(task_name, repeat):
-    """Seconds and memory of one, two and four times the work."""
-    sizes = (1, 2, 4)
-    everyone = [Contestant("skcnn", f"{task_name}:{times}") for times in sizes]
-    run_in_turn(everyone, repeat)
-    seconds = [statistics.median(r["seconds"] for r in c.runs) for c in everyone]
-    slope, intercept = statistics.linear_regression(sizes, seconds)
+def run_scaling(task_name, repeat):
+    """Measure the time and memory of a task that is scaled by 1, 2 and 4."""
+    factors = (1, 2, 4)
+    contestants = [Contestant("skcnn", f"{task_name}:{factor}") for factor in factors]
+    run_in_turn(contestants, repeat)
+    seconds = [statistics.median(r["seconds"] for r in c.runs) for c in contestants]
+    slope, intercept = statistics.linear_regression(factors, seconds)
     return {
         "benchmark": task_name,
-        "times": sizes,
+        "factors": factors,
         "seconds": seconds,
         "slope": slope,
         "intercept": intercept,
-        "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in everyone],
+        "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in contestants],
         "same accuracy": True,
-        "versions": everyone[0].versions,
+        "versions": contestants[0].versions,
     }
 
 
-def row(task_name, us, peer):
+def compare(task_name, skcnn, peer):
+    """Return the times, memory and accuracies of skcnn and a peer on the same task."""
     task = TASKS[task_name]
-    seconds = [[run["seconds"] for run in c.runs] for c in (us, peer)]
+    seconds = [[run["seconds"] for run in c.runs] for c in (skcnn, peer)]
     ratios = [a / b for a, b in zip(*seconds, strict=True)]
-    accuracies = [us.accuracy, peer.accuracy]
+    accuracy = [skcnn.accuracy, peer.accuracy]
     return {
         "benchmark": task_name,
         "peer": peer.name,
         "ratio": statistics.median(ratios),
         "smallest": min(ratios),
         "largest": max(ratios),
-        "to reach": task.against[peer.name],
+        "target": task.targets[peer.name],
         "seconds": [statistics.median(s) for s in seconds],
-        "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in (us, peer)],
-        "accuracies": accuracies,
-        "same accuracy": None in accuracies
-        or abs(accuracies[0] - accuracies[1]) <= task.noise,
-        "versions": us.versions | peer.versions,
+        "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in (skcnn, peer)],
+        "accuracy": accuracy,
+        "same accuracy": None in accuracy
+        or abs(accuracy[0] - accuracy[1]) <= task.accuracy_tolerance,
+        "versions": skcnn.versions | peer.versions,
     }
 
 
-def limit(dtype):
-    """What a product of large matrices reaches, in GFLOP/s: the machine's limit."""
+def measure_matmul(dtype):
+    """Return the speed of a product of large matrices, in GFLOP/s.
+
+    The table uses it as the limit of the machine.
+    """
     code = (
         "import time, tensorflow as tf; "
         f"a = tf.cast(tf.random.normal((2048, 2048)), {dtype!r}); "
@@ -139,8 +144,8 @@ def limit(dtype):
     return float(out)
 
 
-def processor():
-    """What the processor calls itself."""
+def processor_name():
+    """Return the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -150,82 +155,83 @@ def processor():
 
 
 def flops(task):
-    """Multiplications and additions of the convolutions and dense layers.
+    """Count the multiplications and additions in convolutions and dense layers.
 
-    Of one pass over the images: forward once and, in training, backward twice, for the
-    weights and for the inputs.
+    The count is for one pass over the images. Training takes three times as many
+    operations as prediction: the forward pass, and the gradients of the weights and of
+    the inputs.
     """
     side, channels, total = task.size, 3, 0
     for filters in task.network["filters"]:
         total += 2 * side * side * 9 * channels * filters
         side, channels = side // 2, filters
     total += 2 * side * side * channels * (task.network["dense_units"] or 0)
-    return (1 if task.what == "predict" else 3) * total * task.n
+    return (1 if task.kind == "predict" else 3) * total * task.n
 
 
 HEADINGS = (
-    *("benchmark", "peer", "ratio", "spread", "to reach", "skcnn", "peer"),
-    *("memory of both", "accuracies", "remark"),
+    *("benchmark", "peer", "ratio", "spread", "target", "skcnn", "peer"),
+    *("peak memory (skcnn, peer)", "accuracy (skcnn, peer)", "remark"),
 )
-WIDTHS = (15, 13, 6, 14, 14, 9, 9, 16, 12, 30)
+WIDTHS = (17, 13, 6, 14, 12, 9, 9, 25, 22, 30)
 
 
-def cells(result, gflops):
-    """What the table says of one result, under `HEADINGS`."""
+def format_cells(result, gflops):
+    """Format a result as cells of the table, one for each heading."""
     if "slope" in result:
-        return grown_cells(result)
+        return format_scaling_cells(result)
     task = TASKS[result["benchmark"]]
-    ours, theirs = result["seconds"]
-    target = result["to reach"]
-    verdict = "" if target is None else f"{target:.2f}"
+    skcnn_seconds, peer_seconds = result["seconds"]
+    target = result["target"]
+    target_cell = "" if target is None else f"{target:.2f}"
     if target is not None and result["ratio"] > target:
-        verdict += ", missed"
+        target_cell += ", missed"
     remark = ""
-    if task.network is LARGE_NETWORK and task.what in ("epoch", "predict"):
-        share = flops(task) / ours / 1e9 / gflops[task.precision]
+    if task.network is LARGE_NETWORK and task.kind in ("epoch", "predict"):
+        share = flops(task) / skcnn_seconds / 1e9 / gflops[task.precision]
         remark = f"{share:.0%} of the limit"
-    if task.memory is not None:
+    if task.memory_target is not None:
         arrays = task.n * task.size**2 * 3 / 2**20
         above = result["peak_mb"][0] - arrays
-        remark = f"arrays + {above:.0f} MB, to reach + {task.memory:.0f} MB"
-        remark += ", missed" * (above > task.memory)
+        remark = f"arrays + {above:.0f} MB, target + {task.memory_target:.0f} MB"
+        remark += ", missed" * (above > task.memory_target)
     if not result["same accuracy"]:
         remark = "not the same work"
-    accuracies = ["-" if a is None else f"{a:.3f}" for a in result["accuracies"]]
+    accuracy = ["-" if a is None else f"{a:.3f}" for a in result["accuracy"]]
     return (
         result["benchmark"],
         result["peer"],
         f"{result['ratio']:.3f}",
         f"{result['smallest']:.3f}-{result['largest']:.3f}",
-        verdict,
-        f"{ours:.3f} s",
-        f"{theirs:.3f} s",
+        target_cell,
+        f"{skcnn_seconds:.3f} s",
+        f"{peer_seconds:.3f} s",
         " ".join(f"{mb:.0f} MB" for mb in result["peak_mb"]),
-        " ".join(accuracies),
+        " ".join(accuracy),
         remark,
     )
 
 
-def grown_cells(result):
+def format_scaling_cells(result):
     seconds = ", ".join(f"{s:.2f}" for s in result["seconds"])
     peaks = ", ".join(f"{mb:.0f}" for mb in result["peak_mb"])
     remark = f"1, 2, 4 times: {seconds} s"
-    if TASKS[result["benchmark"]].grows_with != "n_jobs":  # more of the same work
+    if TASKS[result["benchmark"]].scaled_param != "n_jobs":  # a size of the work
         remark += f" = {result['intercept']:.2f} s + {result['slope']:.2f} s each"
     remark += f"; {peaks} MB"
     return (result["benchmark"], *("" for _ in HEADINGS[2:]), remark)
 
 
-def line(row):
-    """A row for the screen."""
-    padded = (f"{cell:{width}}" for cell, width in zip(row, WIDTHS, strict=True))
+def format_line(cells):
+    """Format a row of the table for the terminal."""
+    padded = (f"{cell:{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
     return " ".join(padded).rstrip()
 
 
-def as_markdown(rows, about):
-    """The table, and the text in front of it, as Markdown."""
+def format_markdown(rows, introduction):
+    """Format the introduction and the table as Markdown."""
     lines = [" | ".join(row) for row in (HEADINGS, ["---"] * len(HEADINGS), *rows)]
-    return about + "\n\n" + "".join(f"| {text} |\n" for text in lines)
+    return introduction + "\n\n" + "".join(f"| {text} |\n" for text in lines)
 
 
 def main():
@@ -233,48 +239,52 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "benchmarks", nargs="*", metavar="benchmark", help="all if none"
+        "benchmarks", nargs="*", metavar="benchmark", help="default: all"
     )
     parser.add_argument("--repeat", type=int, default=5, help="counted runs; default 5")
-    parser.add_argument(
-        "--json", type=Path, help="where to write all that was measured"
-    )
-    parser.add_argument("--markdown", type=Path, help="where to write the table")
+    parser.add_argument("--json", type=Path, help="file to write all measurements to")
+    parser.add_argument("--markdown", type=Path, help="file to write the table to")
     args = parser.parse_args()
     for name in args.benchmarks:
         if name not in TASKS:
-            parser.error(f"no benchmark {name!r}; there are {', '.join(TASKS)}")
+            parser.error(f"unknown benchmark {name!r}; choose from {', '.join(TASKS)}")
 
-    gflops = {precision: limit(precision) for precision in ("float32", "bfloat16")}
-    machine = f"{processor()}, {os.cpu_count()} processors"
+    gflops = {dtype: measure_matmul(dtype) for dtype in ("float32", "bfloat16")}
+    machine = f"{processor_name()}, {os.cpu_count()} processors"
     limits = " and ".join(f"{v:.0f} GFLOP/s in {k}" for k, v in gflops.items())
     print(f"{machine}; a product of large matrices: {limits}\n")
-    print(line(HEADINGS))
+    print(format_line(HEADINGS))
     results, rows, versions = [], [], {}
     for name in args.benchmarks or TASKS:
-        grows = TASKS[name].grows_with
-        found = [grow(name, args.repeat)] if grows else measure(name, args.repeat)
-        for result in found:
+        if TASKS[name].scaled_param is None:
+            new_results = run_comparison(name, args.repeat)
+        else:
+            new_results = [run_scaling(name, args.repeat)]
+        for result in new_results:
             results.append(result)
             versions |= result["versions"]
-            rows.append(cells(result, gflops))
-            print(line(rows[-1]), flush=True)
-    told = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
-    print(f"\n{told}, Python {platform.python_version()}")
+            rows.append(format_cells(result, gflops))
+            print(format_line(rows[-1]), flush=True)
+    version_list = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
+    version_list += f", Python {platform.python_version()}"
+    print(f"\n{version_list}")
     if args.json:
-        about = {"processor": machine, "gflops": gflops}
-        args.json.write_text(json.dumps({"machine": about, "rows": results}, indent=1))
+        content = {
+            "machine": {"processor": machine, "gflops": gflops},
+            "rows": results,
+        }
+        args.json.write_text(json.dumps(content, indent=1))
     if args.markdown:
-        about = (
-            f"{machine}; a product of large matrices: {limits}.\n{told}, Python "
-            f"{platform.python_version()}. Medians of {args.repeat}."
+        introduction = (
+            f"{machine}; a product of large matrices: {limits}.\n"
+            f"{version_list}. Medians of {args.repeat} runs."
         )
-        args.markdown.write_text(as_markdown(rows, about))
+        args.markdown.write_text(format_markdown(rows, introduction))
     unequal = [r for r in results if not r["same accuracy"]]
     if unequal:
         raise SystemExit(
-            "not the same work, as accuracies differ by more than the noise: "
-            + ", ".join(f"{r['benchmark']} against {r['peer']}" for r in unequal)
+            "The accuracies of these benchmarks differ, so their times cannot be "
+            "compared: " + ", ".join(f"{r['benchmark']} ({r['peer']})" for r in unequal)
         )
 
 

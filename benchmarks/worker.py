@@ -1,9 +1,10 @@
-"""One contestant in a process of its own: prepares a task, runs it when told to.
+"""Worker process that runs one task with one library.
 
     python worker.py CONTESTANT TASK
 
-Reads lines from standard input, and answers each with a line of JSON: "run" with
-seconds and the peak of memory so far, "accuracy" with how accurate what was trained is.
+The worker reads commands from standard input, one per line, and answers each with a
+line of JSON. "run" runs the task and returns the time and the peak memory so far.
+"accuracy" returns the accuracy of the trained network.
 """
 
 import importlib
@@ -14,14 +15,17 @@ import threading
 import time
 from pathlib import Path
 
-from tasks import data_of, task_named
+from tasks import get_task, load_data
 
 REAL_STDOUT = os.dup(1)
-os.dup2(2, 1)  # what libraries print is no answer
+os.dup2(2, 1)  # keep the output of libraries out of the answers
 
 
-class Memory(threading.Thread):
-    """Peak of this process and all below it, each shared page counted once (PSS)."""
+class PeakMemory(threading.Thread):
+    """Peak memory of this process and its descendants, in MB.
+
+    The proportional set size (PSS) divides each shared page among its processes.
+    """
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -29,22 +33,22 @@ class Memory(threading.Thread):
 
     def run(self):
         while True:
-            self.peak = max(self.peak, sum(map(pss, family(os.getpid()))))
+            self.peak = max(self.peak, sum(map(pss_mb, process_tree(os.getpid()))))
             time.sleep(0.2)
 
 
-def family(pid):
+def process_tree(pid):
     yield pid
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
             children = Path(f"/proc/{pid}/task/{task}/children").read_text().split()
             for child in children:
-                yield from family(int(child))
-    except FileNotFoundError:  # ended in the meantime
+                yield from process_tree(int(child))
+    except FileNotFoundError:  # the process has ended
         pass
 
 
-def pss(pid):
+def pss_mb(pid):
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -57,11 +61,11 @@ def answer(**values):
 
 
 def main(contestant, task_name):
-    task = task_named(task_name)
-    X, y = data_of(task)
+    task = get_task(task_name)
+    X, y = load_data(task)
     module = importlib.import_module(f"contestants.{contestant.replace('-', '_')}")
     run, accuracy = module.prepare(task, X, y)
-    memory = Memory()
+    memory = PeakMemory()
     memory.start()
     answer(ready=True, versions=module.versions())
     for line in sys.stdin:
@@ -71,7 +75,7 @@ def main(contestant, task_name):
         start = time.perf_counter()
         run()
         seconds = time.perf_counter() - start
-        time.sleep(0.25)  # one more look at the memory
+        time.sleep(0.25)  # let PeakMemory take one more sample
         answer(seconds=seconds, peak_mb=memory.peak)
 
 

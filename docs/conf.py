@@ -1,10 +1,10 @@
-"""How the documentation is built: python -m sphinx -W docs docs/_build/html."""
+"""Configuration of Sphinx. Build with `python -m sphinx -W docs docs/_build/html`."""
 
 import os
 import sys
 from pathlib import Path
 
-# Figures are drawn without a screen; examples do not print TensorFlow's start-up.
+# Draw figures without a display, and silence TensorFlow's startup messages.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 HERE = Path(__file__).parent
@@ -43,13 +43,13 @@ html_theme_options = {
 toc_object_entries_show_parents = "hide"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
-# Pages of one level have nothing to list at their left.
-_FLAT = ("getting_started", "coming_from", "faq", "changelog", "contributing")
-html_sidebars = {page: [] for page in _FLAT}
+# These pages have no subpages, so their left sidebar would be empty.
+_SINGLE_PAGES = ("getting_started", "coming_from", "faq", "changelog", "contributing")
+html_sidebars = {page: [] for page in _SINGLE_PAGES}
 
 autosummary_generate = True
 numpydoc_show_class_members = False
-# What an estimator has by scikit-learn's metadata routing is documented there.
+# scikit-learn documents the methods that its metadata routing adds.
 autodoc_default_options = {
     "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request"
 }
@@ -60,7 +60,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "gallery_order.StoryOrder",
+    "within_subsection_order": "gallery_order.ExampleOrder",
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 10_000,
@@ -72,7 +72,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skcnn",),
 }
 
-# Links into the documentation of others need the network.
+# Links to the documentation of other libraries require network access.
 if os.environ.get("SKCNN_DOCS_LINKS"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {

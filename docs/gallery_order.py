@@ -1,6 +1,6 @@
-"""The gallery tells a story: its order."""
+"""Order of the examples in the gallery."""
 
-STORY = (
+EXAMPLES = (
     "plot_look_at_the_data.py",
     "plot_underfitting.py",
     "plot_overfitting.py",
@@ -18,11 +18,11 @@ STORY = (
 )
 
 
-class StoryOrder:
-    """Sorts the examples; one that has no place in the story is an error."""
+class ExampleOrder:
+    """Sort the examples as in EXAMPLES, and fail if an example is missing there."""
 
     def __init__(self, src_dir):
         self.src_dir = src_dir
 
     def __call__(self, filename):
-        return STORY.index(filename)
+        return EXAMPLES.index(filename)

@@ -1,20 +1,20 @@
 """
-==============================
-Cross-validation: fold by fold
-==============================
+===========================================
+Compare hyperparameters by cross-validation
+===========================================
 
-One split tells little: with another one the better network may be the worse. Folds tell
-how much of a difference is chance. Here the strength of the L2 penalty is compared by
-epoch for each fold, by epoch for each candidate, and at the end.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs, in as much more time as they are larger::
-
-    python examples/plot_cross_validation.py
-    python examples/plot_cross_validation.py FOLDER
+A single split is not enough to compare two networks: another split may reverse their
+order. Cross-validation shows how much the scores vary by chance. This example compares
+three strengths of the L2 penalty in five folds, with ``EpochCurveDisplay`` during
+training and with ``SearchDisplay`` after a grid search.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load the images
+# ---------------
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -24,49 +24,55 @@ from skcnn import overfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import EpochCurveDisplay, SearchDisplay
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_cross_validation.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(400, image_size=32, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
+
+# %%
+# Define the candidates and the folds
+# -----------------------------------
+# ``StratifiedKFold`` splits the images by index. Every image is in exactly one
+# validation fold, and no network is validated on an image that it was trained on. With
+# a fixed ``random_state``, the folds are the same for all candidates.
 
 network = overfitting_cnn(
     filters=(16, 32, 64), dense_units=64, normalize=True, epochs=20, random_state=0
 )
 grid = {"l2": [1.0, 1e-1, 1e-3]}
-
-# %%
-# Folds are cut by index, stratified and shuffled with a seed, and are the same for all
-# candidates: no image is in two folds, and none of a validation fold was trained on.
-
 cv = StratifiedKFold(5, shuffle=True, random_state=0)
 
 # %%
-# Each fold, by epoch
-# -------------------
-# One fit for each fold and candidate, scored after every epoch. The spread between the
-# folds shows how far a single test score may be off.
+# Plot each fold over epochs
+# --------------------------
+# ``EpochCurveDisplay`` fits each candidate once per fold and scores it after every
+# epoch. The spread between the folds shows how far off a single test score can be.
 
 display = EpochCurveDisplay.from_estimator(
     network, X, y, param_grid=grid, cv=cv, kind="folds"
 )
 
 # %%
-# Each candidate, by epoch
-# ------------------------
-# The same fits: their mean over the folds, with one standard deviation to both sides.
-# Where the bands lie over each other, more images would have to decide. Accuracy and
-# loss need not agree: here the weakest penalty is right most often, and yet punished by
-# the loss for errors that it is too certain of.
+# Plot each candidate over epochs
+# -------------------------------
+# This plot shows the same fits as the mean over the folds, plus or minus one standard
+# deviation. Where the bands overlap, you need more images to choose a candidate.
+# Accuracy and loss can disagree: here, the weakest penalty has the highest accuracy,
+# but its overconfident errors increase its loss.
 
 display.plot(kind="candidates")
 
 # %%
-# At the end
-# ----------
-# What any of scikit-learn's searches has found, as boxes over the folds, for as many
-# scores as it was given, sorted by the first of them. With two scores, ``refit`` says
-# which one decides.
+# Plot the results of a grid search
+# ---------------------------------
+# ``SearchDisplay`` plots the results of any search of scikit-learn. It draws one box
+# per candidate over the scores of the folds, for every metric of the search. The first
+# metric determines the order. ``refit`` names the metric that selects the best
+# candidate.
 
 search = GridSearchCV(
     network,
@@ -79,19 +85,19 @@ search.fit(X, y)
 SearchDisplay.from_search(search)
 
 # %%
-# By one parameter, over all values of the others.
+# Pass one parameter to group the results by its values:
 
 SearchDisplay.from_search(search, by="l2")
 
 # %%
-# And by two: the brighter the better, in both.
+# Pass two parameters to draw a heat map. Brighter is better for both metrics:
 
 SearchDisplay.from_search(search, by=("l2", "dropout"))
 print(search.best_params_)
 
 # %%
-# Of two candidates whose boxes lie over each other, none is better for all that can be
-# told: take the one that is cheaper. Where the best value is at the edge of the grid,
-# widen the grid.
+# If the boxes of two candidates overlap, the data do not show which one is better, so
+# choose the cheaper one. If the best value lies at the edge of the grid, extend the
+# grid.
 
 plt.show()

@@ -1,20 +1,22 @@
 """
-==========================
-Several networks, combined
-==========================
+================================================
+Combine networks by voting, bagging and stacking
+================================================
 
-Networks that differ make different errors, and their mean is less certain of them. A
-network that overfits, and is too certain, has much to gain. A ``CNNClassifier`` goes
-into scikit-learn's ensembles like any classifier.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs, in as much more time as they are larger::
-
-    python examples/plot_ensembles.py
-    python examples/plot_ensembles.py FOLDER
+Networks with different seeds make different errors, and the average of their
+probabilities is less overconfident. This example combines networks that overfit with
+``VotingClassifier``, ``BaggingClassifier`` and ``StackingClassifier``. The ensembles of
+scikit-learn accept ``CNNClassifier`` like any other classifier.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load and split the images
+# -------------------------
+# ``BaggingClassifier`` and ``RandomForestClassifier`` need one row of numbers per
+# image. ``image_shape`` tells the network the shape of the flattened images.
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -33,12 +35,14 @@ from sklearn.model_selection import train_test_split
 from skcnn import overfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_ensembles.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(1000, image_size=32, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
-# Bagging and the forest take rows of numbers: image_shape tells what they are.
 rows = X.reshape(len(X), -1)
 X_train, X_test, y_train, y_test = train_test_split(
     rows, y, test_size=0.6, stratify=y, random_state=0
@@ -53,9 +57,12 @@ network = overfitting_cnn(
 )
 
 # %%
-# Voting takes the mean of the probabilities of networks with other seeds; bagging gives
-# each another sample of the images; stacking learns, by cross-validation, whom to
-# believe in which class, and takes classifiers of all kinds.
+# Train the ensembles
+# -------------------
+# - Voting averages the probabilities of networks that differ in their seed.
+# - Bagging trains each network on a different random sample of the images.
+# - Stacking combines different kinds of classifiers. It learns by cross-validation how
+#   much weight each classifier gets for each class.
 
 seeds = range(4)
 members = [(f"seed {s}", clone(network).set_params(random_state=s)) for s in seeds]
@@ -72,15 +79,17 @@ for ensemble in ensembles.values():
     ensemble.fit(X_train, y_train)
 
 # %%
-# Judged on images that none has seen, by accuracy, and by the loss, which tells more of
-# probabilities. The networks that vote are judged one by one as well.
+# Compare accuracy and log loss
+# -----------------------------
+# Log loss evaluates the predicted probabilities; accuracy evaluates only the predicted
+# classes. The first row shows each of the four voting networks on its own.
 
 voting = ensembles["VotingClassifier"]
-judged = {"one network": voting.estimators_}
-judged |= {name: [ensemble] for name, ensemble in ensembles.items()}
+compared = {"single network": voting.estimators_}
+compared |= {name: [ensemble] for name, ensemble in ensembles.items()}
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True, layout="constrained")
-for name, estimators in judged.items():
-    # Voting numbers the classes for its members; columns are in the same order.
+for name, estimators in compared.items():
+    # VotingClassifier trains its members on encoded labels, in the order of classes_.
     probas = [estimator.predict_proba(X_test) for estimator in estimators]
     accuracies = [accuracy_score(y_test, voting.classes_[p.argmax(1)]) for p in probas]
     losses = [log_loss(y_test, p) for p in probas]
@@ -97,9 +106,10 @@ for ax, label in zip(axes, ("Accuracy", "Log loss"), strict=True):
 axes[0].invert_yaxis()
 
 # %%
-# All three have a loss far below that of one network. In accuracy, voting is as good
-# as the best of its members, which one cannot know before. Bagging pays for its
-# samples, as each of its networks sees about two thirds of the images. To vote is the
-# simplest way, for as many times the time.
+# All three ensembles have a much lower loss than a single network. Voting is at least
+# as accurate as its best member, which is not known in advance. Bagging is less
+# accurate than voting, because each of its networks sees only about two thirds of the
+# images. Stacking improves the loss but not the accuracy. Voting is the simplest
+# method; its training time grows with the number of networks.
 
 plt.show()

@@ -1,20 +1,20 @@
 """
-======================================
-The final model, and where it is wrong
-======================================
+===============================================
+Evaluate the final model and inspect its errors
+===============================================
 
-Once parameters are chosen, the network is trained on all training images, and judged,
-once, on images that nothing was chosen by. Then the work begins that no number does: to
-look at its errors, and at what it looks at.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs::
-
-    python examples/plot_final_model.py
-    python examples/plot_final_model.py FOLDER
+After tuning, train the network on all training images and evaluate it once, on test
+images that did not influence any choice. Then look beyond the scores: this example
+shows which images the network confuses, where it is uncertain, and which parts of an
+image it uses.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load and split the images
+# -------------------------
+
 import sys
 import tempfile
 from pathlib import Path
@@ -32,23 +32,31 @@ from skcnn.display import (
     PredictionGridDisplay,
 )
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_final_model.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(1000, image_size=48, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0
 )
 
+# %%
+# Train the network
+# -----------------
+
 network = CNNClassifier(filters=(24, 48, 96), epochs=30, random_state=0)
 network.fit(X_train, y_train)
 
 # %%
-# In numbers
-# ----------
-# Precision is how many of those called a sea are one; recall, how many seas are found.
-# scikit-learn's own displays take the classifier as any other.
+# Compute the scores of each class
+# --------------------------------
+# For the class "sea", precision is the share of "sea" predictions that are correct.
+# Recall is the share of sea images that the network finds. The displays of scikit-learn
+# accept the network like any other classifier.
 
 print(classification_report(y_test, network.predict(X_test), digits=3))
 ConfusionMatrixDisplay.from_estimator(
@@ -56,44 +64,48 @@ ConfusionMatrixDisplay.from_estimator(
 )
 
 # %%
-# What is confused
-# ----------------
-# The pairs of classes that are confused most, with how often in brackets, and of each
-# the six images that the network is surest of, with the probabilities of both. Some may
-# be labelled wrong, some are of both classes; others show what the network lacks.
+# Show the confused images
+# ------------------------
+# Each row shows one pair of classes that the network confuses, with the number of
+# errors in parentheses. It shows up to six of the most confident errors, with the
+# probabilities of both classes. Some images may have a wrong label, and some may show
+# both classes. The others show what the network has not learned.
 
 ConfusionGalleryDisplay.from_estimator(network, X_test, y_test)
 
 # %%
-# How certain it is
-# -----------------
-# The images that it can decide least, by the distance between the two most probable
-# classes: where a person should look, too.
+# Show the least certain predictions
+# ----------------------------------
+# For these images, the probabilities of the two most probable classes are closest to
+# each other. Review such images by hand.
 
 PredictionGridDisplay.from_estimator(
     network, X_test, y_test, which="least_certain", n_images=6
 )
 
 # %%
-# Where it looks
-# --------------
-# Grad-CAM weights the maps of the last convolution by what they do for the class;
-# occlusion covers one place after the other, and sees what probability it costs. Above
-# the image is what the network takes it for; what is bright counts most. A network that
-# looks at the lawn to find a building has learned something else than buildings.
+# Explain predictions with Grad-CAM and occlusion
+# -----------------------------------------------
+# Grad-CAM weights the feature maps of the last convolution by their effect on the
+# predicted class. Occlusion covers one patch of the image at a time and measures how
+# much the probability drops. Bright areas matter most for the predicted class, which is
+# shown above each image. A network that relies on the lawn to recognize buildings has
+# not learned what a building is.
 
 AttributionDisplay.from_estimator(network, X_test[:3])
 
 # %%
-# To keep
-# -------
-# It is saved and loaded like any estimator of scikit-learn, in a pipeline too.
+# Save and load the network
+# -------------------------
+# ``joblib`` saves and loads the network like any other scikit-learn estimator, also as
+# a step of a pipeline.
 
-with tempfile.TemporaryDirectory() as folder:
-    file = Path(folder) / "network.joblib"
+with tempfile.TemporaryDirectory() as directory:
+    file = Path(directory) / "network.joblib"
     joblib.dump(network, file)
     loaded = joblib.load(file)
-    print(f"{file.stat().st_size / 1e6:.1f} MB")
-print((loaded.predict_proba(X_test) == network.predict_proba(X_test)).all())
+    print(f"file size: {file.stat().st_size / 1e6:.1f} MB")
+same = (loaded.predict_proba(X_test) == network.predict_proba(X_test)).all()
+print(f"same probabilities after loading: {same}")
 
 plt.show()

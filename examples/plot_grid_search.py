@@ -1,31 +1,33 @@
 """
-=================================
-Tune a CNN with ``GridSearchCV``
-=================================
+============================
+Tune a CNN with GridSearchCV
+============================
 
-From images to a tuned and judged network: load, split, search the strength of the L2
-penalty, the dropout rate and the batch size by cross-validation, then judge the best
-network on images that the search has not seen.
+This example loads and splits images, tunes the L2 penalty, the dropout rate and the
+batch size by cross-validation, and evaluates the best network on test images that the
+search has not seen. The split, the search and the evaluation are plain scikit-learn
+code.
 
-The network is the regularized one of the three presets, as in the notebook that skcnn
-grew out of; ``CNNClassifier()`` itself is faster and more accurate. Everything after
-the import of skcnn is scikit-learn as its own documentation teaches it.
+The network is the regularized preset ``optimized_cnn``. ``CNNClassifier()`` with its
+default parameters is faster and more accurate.
 
-Without an argument the script takes the handwritten digits that come with scikit-learn
-and is done in a minute or two; with a folder that has one subfolder of images for each
-class it does the same with your photographs::
+On the handwritten digits of scikit-learn, the script takes a minute or two. You can run
+it on your own images, too::
 
     python examples/plot_grid_search.py
     python examples/plot_grid_search.py FOLDER --image-size 64
 """
 
+FOLDER = None  # handwritten digits, or "path/to/images" with one subfolder per class
+
 # %%
-# What to train on
-# ----------------
-# ``load_image_folder`` decodes every image of every class folder to one array of
-# uint8, with the labels beside it. The digits come in the same form.
+# Load and split the images
+# -------------------------
+# ``load_image_folder`` decodes all images into one uint8 array and returns it with the
+# labels. ``load_digits`` returns the digits in the same format.
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -38,15 +40,18 @@ from skcnn.datasets import load_digits, load_image_folder
 from skcnn.display import SearchDisplay
 
 parser = argparse.ArgumentParser(description="Tune a CNN with GridSearchCV.")
-parser.add_argument("folder", nargs="?", help="one subfolder of images per class")
-parser.add_argument("--test", help="such a folder to judge on; default: a fifth")
-parser.add_argument("--image-size", type=int, default=64, help="in pixels; default 64")
+parser.add_argument(
+    "folder", nargs="?", default=FOLDER, help="training images, one subfolder per class"
+)
+parser.add_argument("--test", help="folder of test images; default: a fifth of FOLDER")
+parser.add_argument("--image-size", type=int, default=64, help="in pixels; default: 64")
 parser.add_argument("--exclude", nargs="*", help="classes to leave out")
-parser.add_argument("--epochs", type=int, default=15, help="default 15")
-parser.add_argument("--cv", type=int, default=3, help="folds; default 3")
-parser.add_argument("--n-jobs", type=int, help="processes; default 1")
-parser.add_argument("--output", default=".", help="where the figures go; default here")
-args = parser.parse_args()
+parser.add_argument("--epochs", type=int, default=15, help="default: 15")
+parser.add_argument("--cv", type=int, default=3, help="number of folds; default: 3")
+parser.add_argument("--n-jobs", type=int, help="number of processes; default: 1")
+parser.add_argument("--output", default=".", help="folder for the figures; default: .")
+in_jupyter = "kernel_launcher" in sys.argv[0]  # sys.argv holds the kernel's arguments
+args = parser.parse_args([] if in_jupyter else None)
 
 if args.folder is None:
     data = load_digits()
@@ -68,13 +73,13 @@ else:
         args.test, image_size=args.image_size, include=list(data.target_names)
     )
     X_test, y_test = test.images, test.target_names[test.target]
-print(f"{len(X)} images of {X.shape[1:]} to search on, {len(X_test)} to judge by")
+print(f"search: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} images")
 
 # %%
-# The search
-# ----------
-# Folds are stratified, since the network is a classifier for scikit-learn, and every
-# fit starts from the same ``random_state``: what differs is the parameters.
+# Run the search
+# --------------
+# The folds are stratified, because scikit-learn recognizes the network as a classifier.
+# All fits use the same ``random_state``, so candidates differ only in their parameters.
 
 search = GridSearchCV(
     network,
@@ -86,7 +91,10 @@ start = time.perf_counter()
 search.fit(X, y)
 minutes = (time.perf_counter() - start) / 60
 n_fits = len(search.cv_results_["params"]) * args.cv
-print(f"\n{n_fits} fits of {args.epochs} epochs and one more: {minutes:.1f} minutes\n")
+print(
+    f"\n{n_fits} fits and one refit of {args.epochs} epochs each: "
+    f"{minutes:.1f} minutes\n"
+)
 
 print(f"{'accuracy':>8}  {'+/-':>5}  parameters")
 results = search.cv_results_
@@ -97,21 +105,23 @@ for i in results["mean_test_score"].argsort()[::-1]:
 print(f"\nbest parameters: {search.best_params_}")
 
 # %%
-# The score of each fold, and boxes over them: a difference between two candidates that
-# is smaller than the spread of their folds is no difference. Where the best values lie
-# at the edge of the grid, widen it.
+# Compare the candidates
+# ----------------------
+# The plot shows the score of each fold and one box per candidate. If two candidates
+# differ by less than the spread of their folds, the difference may be due to chance. If
+# the best value lies at the edge of the grid, extend the grid.
 
-folder = Path(args.output)
-folder.mkdir(parents=True, exist_ok=True)
+output = Path(args.output)
+output.mkdir(parents=True, exist_ok=True)
 candidates = SearchDisplay.from_search(search)
 candidates.axes_[0, 0].set_title(f"Candidates in {args.cv} folds")
-candidates.figure_.savefig(folder / "grid_search_candidates.png", dpi=150)
+candidates.figure_.savefig(output / "grid_search_candidates.png", dpi=150)
 
 # %%
-# The verdict
-# -----------
-# The search has refitted the best candidate on all of its images. How good it is, the
-# images that were put aside tell.
+# Evaluate the best network
+# -------------------------
+# The search has refitted the best candidate on all images that it received. The test
+# images give an unbiased estimate of its accuracy.
 
 y_pred = search.predict(X_test)
 print(f"\ntest accuracy: {search.score(X_test, y_test):.3f}\n")
@@ -123,13 +133,13 @@ confusion = ConfusionMatrixDisplay.from_predictions(
     y_test, y_pred, ax=ax, cmap="Blues", colorbar=False, xticks_rotation=45
 )
 ax.set_title("Test images")
-fig.savefig(folder / "grid_search_confusion.png", dpi=150)
-print("confusion matrix (rows: true class, columns: predicted)")
+fig.savefig(output / "grid_search_confusion.png", dpi=150)
+print("confusion matrix (rows: true class, columns: predicted class)")
 width = max(map(len, map(str, search.classes_)))
 for name, row in zip(search.classes_, confusion.confusion_matrix, strict=True):
     print(f"{name!s:>{width}}  " + " ".join(f"{n:4d}" for n in row))
 print(
-    f"\nfigures: {', '.join(sorted(p.name for p in folder.glob('grid_search_*.png')))}"
+    f"\nfigures: {', '.join(sorted(p.name for p in output.glob('grid_search_*.png')))}"
 )
 
 plt.show()

@@ -1,20 +1,20 @@
 """
-===================
-A network too large
-===================
+===================================
+Diagnose overfitting and stop early
+===================================
 
-What if it is given all the means there are? With hundreds of times as many parameters
-it learns every training image by heart, and little of that is true of others. That is
-overfitting: two curves that part.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs::
-
-    python examples/plot_overfitting.py
-    python examples/plot_overfitting.py FOLDER
+A network overfits if it memorizes the training images and does not generalize. This
+example trains a network with hundreds of times as many parameters as the one that
+underfits. ``HistoryDisplay`` shows that its learning curves diverge, and
+``early_stopping=True`` limits the damage.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load and split the images
+# -------------------------
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -26,18 +26,23 @@ from skcnn import overfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import HistoryDisplay, PredictionGridDisplay
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_overfitting.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(500, image_size=32, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0
 )
 
 # %%
-# Images of the same kind, fewer, and split in the same way; the network has no
-# regularization of any kind.
+# Train a large network without regularization
+# --------------------------------------------
+# The data set is smaller than in the underfitting example. ``overfitting_cnn`` uses no
+# dropout, no L2 penalty and no augmentation.
 
 network = overfitting_cnn(
     filters=(16, 32, 64, 128),
@@ -50,10 +55,12 @@ network.fit(X_train, y_train)
 print(f"{network.model_.count_params():,} parameters, {len(X_train)} images")
 
 # %%
-# In training, loss goes to zero and accuracy to one. On images held out, loss falls for
-# a few epochs, and then rises: the network grows more and more certain of what is
-# wrong. Accuracy alone would not tell, as it does not count how certain an error was.
-# (Below, the fifth that was held out is among the training images.)
+# Plot the learning curves
+# ------------------------
+# The training loss falls to zero, and the training accuracy rises to one. The loss on
+# held-out images falls for a few epochs and then rises, because the network becomes
+# more and more confident in its errors. Accuracy does not show this: it counts errors
+# and ignores their confidence. The first score below includes the held-out images.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")
@@ -61,15 +68,21 @@ print(f"     test images {network.score(X_test, y_test):.3f}")
 print(f"       test loss {log_loss(y_test, network.predict_proba(X_test)):.3f}")
 
 # %%
-# Its errors, the most confident first: probabilities near one, for what is not there.
+# Show the most confident errors
+# ------------------------------
+# The network predicts a wrong class for these test images, with a probability close to
+# one.
 
 PredictionGridDisplay.from_estimator(network, X_test, y_test, which="confident_errors")
 
 # %%
-# To stop where the loss on held-out images is lowest is the simplest remedy, and the
-# first to try. It keeps probabilities from getting worse, which the loss tells. It does
-# not make a better network: right and wrong are no better told apart, and accuracy may
-# be lower, as some is still learned while certainty runs away.
+# Stop early
+# ----------
+# Early stopping is the simplest remedy. It ends training when the loss on held-out
+# images stops improving and restores the weights of the best epoch. This lowers the
+# test loss, because the probabilities are less overconfident. It does not make the
+# network better at separating the classes. Accuracy can even be lower, because it may
+# still improve after the loss has started to rise.
 
 stopped = clone(network).set_params(early_stopping=True, patience=5)
 stopped.fit(X_train, y_train)

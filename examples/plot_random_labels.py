@@ -1,18 +1,21 @@
 """
-===========================
-What random labels find out
-===========================
+========================================
+Detect data leakage with shuffled labels
+========================================
 
-If labels are shuffled there is nothing to learn, and an honest score is chance. A score
-above it is a leak: images of the validation part were trained on. So a way of
-validating is tested by running it on shuffled labels; here two of them are.
-
-The images are generated; nothing about them matters::
-
-    python examples/plot_random_labels.py
+Shuffled labels carry no information about the images, so a correct validation score is
+at chance level. A higher score reveals data leakage: the network was trained on some of
+the validation images. This example uses shuffled labels to test two validation methods.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load the images and shuffle the labels
+# --------------------------------------
+
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
@@ -20,20 +23,26 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from skcnn import overfitting_cnn
-from skcnn.datasets import from_dataset, make_scenes
+from skcnn.datasets import from_dataset, load_image_folder, make_scenes
 
-X, y = make_scenes(250, image_size=16, random_state=0, return_X_y=True)
-y = np.random.default_rng(0).permutation(y)
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_random_labels.py FOLDER
+
+if FOLDER is None:
+    scenes = make_scenes(250, image_size=16, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=16)
+X = scenes.images
+y = np.random.default_rng(0).permutation(scenes.target)
 network = overfitting_cnn(filters=(32, 64), dense_units=128, epochs=60, random_state=0)
-chance = 1 / len(np.unique(y))
 
 # %%
-# The way that leaks
-# ------------------
-# A ``tf.data.Dataset`` that shuffles, as ``image_dataset_from_directory`` returns it,
-# is shuffled anew each time that it is read. Folds cut from it by ``take`` and ``skip``
-# are other images each time: what was validation in one pass is training in the next.
-# Epoch by epoch, all images are trained on.
+# Validate with a tf.data.Dataset that leaks
+# ------------------------------------------
+# ``image_dataset_from_directory`` returns a ``tf.data.Dataset`` that reshuffles the
+# images at each iteration. If you split it with ``take`` and ``skip``, each iteration
+# assigns different images to the two parts. A validation image of one epoch becomes a
+# training image of another, so the network sees all images during training.
 
 dataset = tf.data.Dataset.from_tensor_slices((X, y)).shuffle(len(X))
 leaking = []
@@ -42,31 +51,35 @@ for fold in range(3):
     held_out = dataset.skip(fold * size).take(size)
     rest = dataset.take(fold * size).concatenate(dataset.skip((fold + 1) * size))
     model = clone(network).set_params(warm_start=True, epochs=1)
-    for _ in range(network.epochs):  # each epoch reads the dataset again
+    for _ in range(network.epochs):  # each epoch iterates over the dataset again
         images, labels = (np.array(part) for part in zip(*rest, strict=True))
         model.fit(images, labels)
     images, labels = (np.array(part) for part in zip(*held_out, strict=True))
     leaking.append(model.score(images, labels))
 
 # %%
-# The way that does not
-# ---------------------
-# ``from_dataset`` reads the dataset once, into arrays; folds are cut by index.
+# Validate without leakage
+# ------------------------
+# ``from_dataset`` reads the dataset once and returns arrays. ``StratifiedKFold`` splits
+# them by index.
 
 data = from_dataset(dataset)
 cv = StratifiedKFold(3, shuffle=True, random_state=0)
-honest = cross_val_score(network, data.images, data.target, cv=cv)
+correct = cross_val_score(network, data.images, data.target, cv=cv)
 
 # %%
-# Chance is 0.20, whatever the network.
+# Compare the scores with chance
+# ------------------------------
+# The chance level of five balanced classes is 0.20 for any network.
 
 fig, ax = plt.subplots(figsize=(5.5, 2.4), layout="constrained")
-ways = ["read again for each epoch", "arrays, by index"]
-for way, scores in zip(ways, (leaking, honest), strict=True):
-    ax.plot(scores, [way] * len(scores), "o", color="#0072B2", alpha=0.7)
-    print(f"{way:>26}: {np.mean(scores):.2f}")
+methods = ["tf.data, shuffled each epoch", "arrays, split by index"]
+for method, scores in zip(methods, (leaking, correct), strict=True):
+    ax.plot(scores, [method] * len(scores), "o", color="#0072B2", alpha=0.7)
+    print(f"{method:>28}: {np.mean(scores):.2f}")
+chance = np.bincount(y).max() / len(y)  # share of the most frequent class
 ax.axvline(chance, color="#D55E00", linestyle="--", label="chance")
-ax.set(xlabel="Accuracy on labels that were shuffled", xlim=(0, 1.02))
+ax.set(xlabel="Accuracy on shuffled labels", xlim=(0, 1.02))
 ax.margins(y=0.5)
 ax.legend(loc="center")
 

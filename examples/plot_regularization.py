@@ -1,21 +1,20 @@
 """
-===================
-A network held back
-===================
+===============================================
+Tune dropout and L2 with ValidationCurveDisplay
+===============================================
 
-Dropout and an L2 penalty keep a large network from learning by heart. How strong may
-they be? Too weak, and it overfits; too strong, and it underfits. Both ends are on one
-curve, and scikit-learn draws it. It is drawn by the loss here: where a network is too
-certain of what is wrong, the loss tells first.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs, in as much more time as they are larger::
-
-    python examples/plot_regularization.py
-    python examples/plot_regularization.py FOLDER
+Dropout and an L2 penalty reduce overfitting in a large network. If they are too weak,
+the network overfits; if they are too strong, it underfits. A validation curve shows
+both cases. This example plots the log loss instead of the accuracy, because the loss
+also penalizes overconfident errors.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load the images
+# ---------------
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -25,25 +24,32 @@ from skcnn import overfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import EpochCurveDisplay
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_regularization.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(400, image_size=32, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
 
-# The network that overfits, at a size that is trained in seconds, and with its input
-# normalized, so that it learns sooner.
+# %%
+# Define the network
+# ------------------
+# The network is a smaller version of ``overfitting_cnn`` that trains in seconds. It
+# normalizes its input to learn faster.
+
 network = overfitting_cnn(
     filters=(16, 32, 64), dense_units=64, normalize=True, epochs=25, random_state=0
 )
 
 # %%
-# Dropout
-# -------
-# In training, each unit is switched off with this probability, so that none can rely on
-# one other. To the left the distance between the curves is large: what is learned is
-# true of the training images alone. To the right both rise, the one with the other:
-# there the network is held back too much. Best is the lowest loss of test images.
+# Tune dropout
+# ------------
+# During training, dropout switches off each unit with the given probability, so that
+# units cannot rely on each other. On the left of the plot, the gap between the two
+# curves is large: the network overfits. On the right, both losses rise: the network
+# underfits. The best dropout rate has the lowest test loss.
 
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
 settings = {
@@ -63,10 +69,10 @@ ValidationCurveDisplay.from_estimator(
 )
 
 # %%
-# The L2 penalty
-# --------------
-# The sum of squared weights is added to the loss, times ``l2``: weights have to be
-# worth their size. The same curve again, with its lowest point between both ends.
+# Tune the L2 penalty
+# -------------------
+# The L2 penalty adds ``l2`` times the sum of the squared weights to the loss, which
+# keeps the weights small. The test loss is again lowest between the two extremes.
 
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
 ValidationCurveDisplay.from_estimator(
@@ -80,12 +86,12 @@ ValidationCurveDisplay.from_estimator(
 )
 
 # %%
-# From epoch to epoch
-# -------------------
-# Curves over epochs tell why: without dropout the loss on images held out turns round
-# while that in training (dashed) goes on to zero. With it both take longer, and the
-# distance grows more slowly. Accuracy is no better with it after as many epochs: what
-# is gained are probabilities.
+# Plot the effect of dropout over epochs
+# --------------------------------------
+# Without dropout, the validation loss starts to rise while the training loss (dashed)
+# falls to zero. With dropout, both losses fall more slowly, and the gap grows more
+# slowly. After the same number of epochs, dropout has not improved the accuracy. It has
+# improved the probabilities.
 
 EpochCurveDisplay.from_estimator(
     network, X, y, param_grid={"dropout": [0.0, 0.4]}, cv=3, score_type="both"

@@ -1,27 +1,27 @@
 """
-===========================================
-Too small, too large, and large but bridled
-===========================================
+====================================================
+Compare underfitting, overfitting and regularization
+====================================================
 
-Three networks on the same images: one with too few filters to see much, one that
-learns its training images by heart, and one of the same size that dropout, an L2
-penalty and augmentation hold back. What tells them apart is the distance between the
-curves, and their level: loss and accuracy on the images they are trained on, and on
-images held out.
+This example trains three networks on the same images: a small network, a large network,
+and a large network with dropout, an L2 penalty and augmentation. Their learning curves
+show that the first underfits, the second overfits and the third generalizes.
 
-Without an argument the script draws its own scenes and takes a minute or two; with a
-folder that has one subfolder of images for each class it does the same with your
-photographs, which takes as long as they are many::
+On generated scenes, the script takes a few minutes. On your own images, the time
+depends on their number and size::
 
     python examples/plot_under_and_overfitting.py
     python examples/plot_under_and_overfitting.py FOLDER --image-size 64
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
-# What to train on
-# ----------------
+# Load and split the images
+# -------------------------
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -33,14 +33,19 @@ from skcnn import optimized_cnn, overfitting_cnn, underfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import HistoryDisplay
 
-parser = argparse.ArgumentParser(description="Underfitting, overfitting, neither.")
-parser.add_argument("folder", nargs="?", help="one subfolder of images per class")
-parser.add_argument("--test", help="such a folder to judge on; default: a fifth")
-parser.add_argument("--image-size", type=int, default=64, help="in pixels; default 64")
+parser = argparse.ArgumentParser(
+    description="Compare underfitting, overfitting and regularization."
+)
+parser.add_argument(
+    "folder", nargs="?", default=FOLDER, help="training images, one subfolder per class"
+)
+parser.add_argument("--test", help="folder of test images; default: a fifth of FOLDER")
+parser.add_argument("--image-size", type=int, default=64, help="in pixels; default: 64")
 parser.add_argument("--exclude", nargs="*", help="classes to leave out")
-parser.add_argument("--epochs", type=int, help="for all three; default 30, 50 and 50")
-parser.add_argument("--output", default=".", help="where the figure goes; default here")
-args = parser.parse_args()
+parser.add_argument("--epochs", type=int, help="default: 40; with FOLDER 30, 50, 50")
+parser.add_argument("--output", default=".", help="folder for the figure; default: .")
+in_jupyter = "kernel_launcher" in sys.argv[0]  # sys.argv holds the kernel's arguments
+args = parser.parse_args([] if in_jupyter else None)
 
 if args.folder is None:
     data = make_scenes(1000, image_size=32, random_state=0)
@@ -59,14 +64,13 @@ else:
         args.test, image_size=args.image_size, include=list(data.target_names)
     )
     X_test, y_test = test.images, test.target_names[test.target]
-print(f"{len(X)} images of {X.shape[1:]} to train on, {len(X_test)} to judge by\n")
+print(f"training: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} images\n")
 
 # %%
-# Three networks
-# --------------
-# Each is a ``CNNClassifier``, and what differs is its parameters. A tenth of the
-# training images is held out in each fit, to see how the loss on unseen images moves
-# from epoch to epoch.
+# Train three networks
+# --------------------
+# Each preset returns a ``CNNClassifier`` with different parameters. Each fit holds out
+# a tenth of the training images and records the loss on them after each epoch.
 
 networks = {
     "underfitting": underfitting_cnn(),
@@ -92,27 +96,33 @@ for name, network in networks.items():
     )
 
 # %%
-# Their curves
-# ------------
-# The curves of the first network stay together, and high: it lacks the means. Those of
-# the second part: loss on held-out images rises while that in training goes to zero.
-# The third learns more slowly, and both curves improve together. That held-out images
-# may look better than those in training is no error: in training, dropout and
-# augmentation are on.
+# Plot the learning curves
+# ------------------------
+# The two loss curves of the first network stay together at a high loss: the network
+# underfits. The curves of the second network diverge: the loss on held-out images rises
+# while the training loss falls toward zero. The third network learns more slowly, and
+# both of its curves improve together. It can score better on held-out images than on
+# training images, because dropout and augmentation are active only during training.
 
 fig, axes = plt.subplots(
     2, 3, figsize=(10, 5.5), sharex="col", sharey="row", layout="constrained"
 )
 for (name, network), column in zip(networks.items(), axes.T, strict=True):
-    HistoryDisplay.from_estimator(network, ax=column)
+    HistoryDisplay.from_estimator(
+        network, ax=column, best_kw={"label": "lowest held-out loss"}
+    )
     column[0].set_title(name)
+    column[0].get_legend().remove()
 for ax in axes.flat:
     ax.label_outer()
-# The loss of the overfitting network on held-out images runs away.
+# One legend for all axes, below them, where it hides no points.
+handles, labels = axes[0, 0].get_legend_handles_labels()
+fig.legend(handles, labels, loc="outside lower center", ncols=3)
+# Cut off very high losses, which would flatten the other curves.
 axes[0, 0].set_ylim(0, 3)
-folder = Path(args.output)
-folder.mkdir(parents=True, exist_ok=True)
-fig.savefig(folder / "under_and_overfitting.png", dpi=150)
-print(f"\nfigure: {folder / 'under_and_overfitting.png'}")
+output = Path(args.output)
+output.mkdir(parents=True, exist_ok=True)
+fig.savefig(output / "under_and_overfitting.png", dpi=150)
+print(f"\nfigure: {output / 'under_and_overfitting.png'}")
 
 plt.show()

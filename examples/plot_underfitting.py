@@ -1,19 +1,20 @@
 """
-===================
-A network too small
-===================
+=========================================
+Diagnose underfitting with HistoryDisplay
+=========================================
 
-Two convolutions of six filters, and no more: the network that the story begins with. It
-learns little, of the images it is trained on as of others. That is underfitting.
-
-With a folder that has one subfolder of images for each class, the same on your
-photographs::
-
-    python examples/plot_underfitting.py
-    python examples/plot_underfitting.py FOLDER
+A network underfits if it is too small for the task. Its accuracy is low on the training
+images and on the test images. This example trains ``underfitting_cnn``, which has two
+convolutions of six filters each, and plots its learning curves.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load and split the images
+# -------------------------
+# The test images are set aside for the final evaluation.
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -23,27 +24,34 @@ from skcnn import underfitting_cnn
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import HistoryDisplay
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_underfitting.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(2000, image_size=32, random_state=0)
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
 X, y = scenes.images, scenes.target_names[scenes.target]
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, stratify=y, random_state=0
 )
 
 # %%
-# Images that are put aside before all else are the judges at the end. Of the others,
-# the network holds out a fifth itself, to report loss and accuracy on after each epoch.
+# Train the network
+# -----------------
+# ``validation_fraction=0.2`` holds out a fifth of the training images. ``fit`` records
+# the loss and the accuracy on these images after each epoch.
 
 network = underfitting_cnn(epochs=40, validation_fraction=0.2, random_state=0)
 network.fit(X_train, y_train)
 network.model_.summary()
 
 # %%
-# The curves stay close to each other, and accuracy is low in both. There is no gap to
-# close: what is missing is not data, nor regularization, but means. More epochs gain
-# little by little.
+# Plot the learning curves
+# ------------------------
+# The curves of the training images and of the held-out images stay close together, and
+# both accuracies are low. More data or more regularization would not help: the network
+# needs more capacity. Training for more epochs improves it only slowly.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")

@@ -1,21 +1,23 @@
 """
-=================
-Find wrong labels
-=================
+========================================
+Find label errors with cross_val_predict
+========================================
 
-Where a network that has not seen an image is certain that its label is wrong, it often
-is. ``cross_val_predict`` has every image judged by a network that was not trained on
-it.
-
-Here a tenth of the labels are drawn anew, at random, some as they were, so that it is
-known what there is to find. With a folder that has one subfolder of images for each
-class, the same on your photographs as they are labelled::
-
-    python examples/plot_wrong_labels.py
-    python examples/plot_wrong_labels.py FOLDER
+If a network confidently predicts another class than the label, the label is often
+wrong. The network must not have been trained on the image, because it could have
+memorized the wrong label. ``cross_val_predict`` predicts each image with a network that
+was trained on the other folds.
 """
 
+FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
+
 # %%
+# Load images with label errors
+# -----------------------------
+# ``flip_y=0.1`` replaces a tenth of the labels with random ones, some of which are
+# correct by chance. The true labels of the generated scenes are known, so the result
+# can be checked. Your own images are used with the labels that they have.
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -27,51 +29,63 @@ from skcnn import CNNClassifier
 from skcnn.datasets import load_image_folder, make_scenes
 from skcnn.display import PredictionGridDisplay
 
-if len(sys.argv) > 1:
-    scenes = load_image_folder(sys.argv[1], image_size=64)
-    truth = None
-else:
+if len(sys.argv) > 1 and "kernel_launcher" not in sys.argv[0]:  # not in Jupyter
+    FOLDER = sys.argv[1]  # python plot_wrong_labels.py FOLDER
+
+if FOLDER is None:
     scenes = make_scenes(800, image_size=32, flip_y=0.1, random_state=0)
     truth = make_scenes(800, image_size=32, random_state=0).target
+else:
+    scenes = load_image_folder(FOLDER, image_size=64)
+    truth = None
 X, y = scenes.images, scenes.target_names[scenes.target]
 
 # %%
-# A probability for each image, by a network that has not seen it.
+# Predict each image out of fold
+# ------------------------------
 
 network = CNNClassifier(filters=(16, 32, 64), epochs=25, random_state=0)
 cv = StratifiedKFold(5, shuffle=True, random_state=0)
 proba = cross_val_predict(network, X, y, cv=cv, method="predict_proba")
-own = proba[np.arange(len(X)), scenes.target]  # of the label that it has
 
 # %%
-# Where the network is surest of another class than the label. Each title gives its
-# answer, and below it the label with the probability that it has.
+# Show the most suspicious labels
+# -------------------------------
+# These are the most confident predictions that differ from the label. The first line of
+# each title shows the predicted class, and the second line shows the label, each with
+# its probability.
 
 PredictionGridDisplay.from_predictions(
     X, y, proba, classes=scenes.target_names, which="confident_errors"
 )
 
 # %%
-# Is it right? Here, that can be told. The curve shows how many of the wrong labels are
-# found (up) for how many false alarms (right), as one goes down the list.
+# Compare with the true labels
+# ----------------------------
+# Sort the images by the probability of their own label, lowest first. The ROC curve
+# shows the share of label errors found against the share of correct labels that are
+# reported by mistake.
 
+label_proba = proba[np.arange(len(X)), scenes.target]
 if truth is not None:
     wrong = truth != scenes.target
+    print(f"{wrong.sum()} of {len(y)} labels are wrong")
     for n in (20, 40, 80):
-        suspects = np.argsort(own)[:n]
-        print(
-            f"of the {n} least believed labels {wrong[suspects].sum()} are wrong; "
-            f"{wrong.sum()} of {len(y)} are"
-        )
+        suspects = np.argsort(label_proba)[:n]
+        print(f"{wrong[suspects].sum()} of the {n} most suspicious labels are wrong")
     fig, ax = plt.subplots(figsize=(4.2, 4), layout="constrained")
-    RocCurveDisplay.from_predictions(wrong, 1 - own, ax=ax, name="1 - probability")
+    RocCurveDisplay.from_predictions(
+        wrong, 1 - label_proba, ax=ax, name="1 - probability"
+    )
     ax.plot([0, 1], [0, 1], ":", color="black")
-    ax.set_title("Wrong labels among all")
+    ax.set_title("Detection of label errors")
 
 # %%
-# `cleanlab <https://docs.cleanlab.ai>`_ goes further from the same probabilities, with
-# thresholds for each class, and says where to stop (extra ``cleanlab``: ``python
-# -m pip install ".[cleanlab]"``).
+# Find label errors with cleanlab
+# -------------------------------
+# `cleanlab <https://docs.cleanlab.ai>`_ uses the same probabilities. It computes a
+# threshold for each class and decides how many labels to report. Install it with
+# ``python -m pip install ".[cleanlab]"``.
 
 try:
     from cleanlab.filter import find_label_issues
@@ -81,7 +95,7 @@ else:
     issues = find_label_issues(
         scenes.target, proba, return_indices_ranked_by="self_confidence"
     )
-    print(f"cleanlab suspects {len(issues)} labels", end="")
+    print(f"cleanlab reports {len(issues)} labels", end="")
     print("" if truth is None else f"; {wrong[issues].sum()} of them are wrong")
 
 plt.show()

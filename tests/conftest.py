@@ -3,26 +3,17 @@ import os
 
 import numpy as np
 import pytest
+from helpers import PLAIN
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-# Figures are drawn without a screen, in joblib's worker processes too.
+# Draw figures without a screen, in joblib's worker processes too.
 os.environ.setdefault("MPLBACKEND", "Agg")
-
-
-# Without what is not plain gradient descent on cross-entropy.
-PLAIN = {
-    "batch_norm": False,
-    "pooling": None,
-    "label_smoothing": 0.0,
-    "average": False,
-    "augment": False,
-}
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """600 real images (8 x 8, uint8), read-only; what tests train and score on."""
+    """600 real images (8 x 8, uint8), read-only, to train and score on."""
     X, y = load_digits(return_X_y=True)
     images = X[:600].astype("uint8").reshape(-1, 8, 8, 1)
     images.flags.writeable = y.flags.writeable = False
@@ -31,7 +22,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def fast_cnn():
-    """A classifier that learns the digits (to about 0.9) in a second, traced."""
+    """A classifier that learns `digits` (to about 0.9) in a second."""
     from skcnn import CNNClassifier
 
     return functools.partial(
@@ -50,7 +41,7 @@ def fast_cnn():
 
 @pytest.fixture(scope="session")
 def fitted(digits, fast_cnn):
-    """Fitted once for all tests that only read it: copy it before changing it."""
+    """A fitted `fast_cnn` for tests that only read it. Copy it before changing it."""
     return fast_cnn().fit(digits.images, digits.target)
 
 
@@ -86,5 +77,5 @@ def tiny_cnn():
 
 @pytest.fixture(scope="session")
 def fitted_tiny(few, tiny_cnn):
-    """Fitted once for all tests that only read it: copy it before changing it."""
+    """A fitted `tiny_cnn` for tests that only read it. Copy it before changing it."""
     return tiny_cnn().fit(few.images, few.target)

@@ -1,4 +1,4 @@
-"""What benchmarks/ says of what it has measured; nothing is timed here."""
+"""Tests of the benchmark scripts. They check the tables and the data, not the times."""
 
 import importlib
 import sys
@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-LIMITS = {"float32": 100.0, "bfloat16": 200.0}
+GFLOPS = {"float32": 100.0, "bfloat16": 200.0}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def benchmarks(monkeypatch):
-    """The modules `run` and `tasks`, which are scripts beside each other."""
+    """The modules `run` and `tasks` of the folder benchmarks."""
     monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
     modules = [importlib.import_module(name) for name in ("run", "tasks")]
     yield modules
@@ -27,56 +27,58 @@ def contestant(name, seconds, accuracy):
     return SimpleNamespace(name=name, runs=runs, accuracy=accuracy, versions={})
 
 
-def test_ratios_are_taken_pair_by_pair(benchmarks):
+def test_ratio_is_computed_for_each_pair_of_runs(benchmarks):
     run, _ = benchmarks
-    us = contestant("skcnn", [1, 2, 3], 0.90)
-    row = run.row("short-fit", us, contestant("scikeras", [10, 10, 10], 0.92))
-    assert (row["ratio"], row["smallest"], row["largest"]) == (0.2, 0.1, 0.3)
-    assert row["to reach"] == 0.35
-    assert row["same accuracy"]
-    text = run.line(run.cells(row, LIMITS))
+    skcnn = contestant("skcnn", [1, 2, 3], 0.90)
+    peer = contestant("scikeras", [10, 10, 10], 0.92)
+    result = run.compare("short-fit", skcnn, peer)
+    assert (result["ratio"], result["smallest"], result["largest"]) == (0.2, 0.1, 0.3)
+    assert result["target"] == 0.35
+    assert result["same accuracy"]
+    text = run.format_line(run.format_cells(result, GFLOPS))
     assert "0.200  0.100-0.300" in text
     assert "missed" not in text
 
 
-def test_a_missed_target_and_other_work_are_told(benchmarks):
+def test_missed_target_and_different_accuracy_are_reported(benchmarks):
     run, _ = benchmarks
-    us = contestant("skcnn", [1, 1, 1], 0.90)
-    row = run.row("short-fit", us, contestant("scikeras", [1, 1, 1], 0.5))
-    cells = run.cells(row, LIMITS)
+    skcnn = contestant("skcnn", [1, 1, 1], 0.90)
+    peer = contestant("scikeras", [1, 1, 1], 0.5)
+    cells = run.format_cells(run.compare("short-fit", skcnn, peer), GFLOPS)
     assert "0.35, missed" in cells
     assert "not the same work" in cells
-    table = run.as_markdown([cells], "Somewhere.").splitlines()
+    table = run.format_markdown([cells], "Somewhere.").splitlines()
     assert table[0] == "Somewhere."
     assert table[4].startswith("| short-fit | scikeras | 1.000 | 1.000-1.000 |")
     assert {line.count("|") for line in table[2:]} == {len(run.HEADINGS) + 1}
 
 
-def test_operations_of_the_large_network(benchmarks):
+def test_flops_of_large_network(benchmarks):
     run, tasks = benchmarks
     task = tasks.TASKS["epoch-64"]
-    # 64 x 64 x 9 x 3 x 32 and so on, twice, and three times for both directions.
+    # The first convolution multiplies 64 x 64 x 9 x 3 x 32 times. Additions double the
+    # count, and training triples it.
     sides, channels = [64, 32, 16, 8, 4], [3, 32, 64, 128, 256, 512]
-    one = sum(
+    convolutions = sum(
         s * s * 9 * a * b
         for s, a, b in zip(sides, channels[:-1], channels[1:], strict=True)
     )
-    assert run.flops(task) == 6 * (one + 2 * 2 * 512 * 256) * task.n
+    assert run.flops(task) == 6 * (convolutions + 2 * 2 * 512 * 256) * task.n
 
 
-def test_tasks_that_grow(benchmarks):
+def test_scaled_tasks(benchmarks):
     _, tasks = benchmarks
-    assert tasks.task_named("growth-images:4").n == 4 * 1797
-    grid = tasks.task_named("growth-candidates:2").grid
+    assert tasks.get_task("growth-images:4").n == 4 * 1797
+    grid = tasks.get_task("growth-candidates:2").grid
     assert {name: len(values) for name, values in grid.items()} == {"learning_rate": 6}
-    assert tasks.task_named("growth-jobs:2").n_jobs == 2
+    assert tasks.get_task("growth-jobs:2").n_jobs == 2
 
 
-def test_data(benchmarks):
+def test_load_data(benchmarks):
     _, tasks = benchmarks
     for name in ("short-fit", "epoch-64", "predict-digits"):
         task = tasks.TASKS[name]
-        X, y = tasks.data_of(task)
+        X, y = tasks.load_data(task)
         assert X.dtype == np.uint8
         assert X.shape[:3] == (task.n, task.size, task.size)
         assert len(y) == task.n

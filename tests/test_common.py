@@ -1,4 +1,4 @@
-"""scikit-learn's checks of an estimator, and the same questions asked with images."""
+"""scikit-learn's estimator checks, and the same checks with images."""
 
 import functools
 
@@ -16,15 +16,15 @@ from sklearn.utils.fixes import parse_version
 
 from skcnn import CNNClassifier
 
-NAMES = np.array(["coast", "desert", "forest", "glacier"])
-VERSION = parse_version(sklearn.__version__).release[:2]
+CLASS_NAMES = np.array(["coast", "desert", "forest", "glacier"])
 
-# Part one: the 2-D suite, on rows
+
+VERSION = parse_version(sklearn.__version__).release[:2]
 
 
 @pytest.fixture(scope="module")
 def rows_cnn():
-    """Takes rows of any width: what scikit-learn's checks bring."""
+    """Takes rows of any width, as scikit-learn's checks pass them."""
     return CNNClassifier(
         image_shape=(1, -1, 1),
         filters=(8,),
@@ -41,24 +41,19 @@ def rows_cnn():
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
-        "A sample of weight two and the sample twice are shuffled into other batches; "
-        "scikit-learn asks this of its own network for the lbfgs solver only."
+        "A repeated sample is shuffled into other batches than one of weight two. "
+        "scikit-learn checks this for its own network with the lbfgs solver only."
     ),
 }
-if VERSION == (1, 6):
-    # scikit-learn 1.6.0 runs this one for estimators that do not take sparse X, too.
-    EXPECTED_FAILURES["check_sample_weight_equivalence_on_sparse_data"] = (
-        "Images are not sparse."
-    )
 
 
-def name_of(check):
+def check_name(check):
     return getattr(check, "func", check).__name__
 
 
 @pytest.fixture(scope="module")
-def results(rows_cnn):
-    pytest.importorskip("pandas", reason="some checks run with pandas only")
+def check_results(rows_cnn):
+    pytest.importorskip("pandas", reason="some checks require pandas")
     return check_estimator(
         rows_cnn,
         expected_failed_checks=EXPECTED_FAILURES,
@@ -67,60 +62,59 @@ def results(rows_cnn):
     )
 
 
-def with_status(results, *statuses):
-    return [r["check_name"] for r in results if r["status"] in statuses]
+def names_with_status(check_results, *statuses):
+    return [r["check_name"] for r in check_results if r["status"] in statuses]
 
 
-def test_check_estimator_has_no_failures(results):
+def test_check_estimator_has_no_failures(check_results):
     failed = {
-        r["check_name"]: r["exception"] for r in results if r["status"] == "failed"
+        r["check_name"]: r["exception"]
+        for r in check_results
+        if r["status"] == "failed"
     }
     assert failed == {}
-    assert set(with_status(results, "xfail")) <= set(EXPECTED_FAILURES)
+    assert set(names_with_status(check_results, "xfail")) <= set(EXPECTED_FAILURES)
 
 
-def test_check_estimator_runs_the_full_suite(results, rows_cnn):
-    generated = [name_of(check) for _, check in estimator_checks_generator(rows_cnn)]
-    assert [r["check_name"] for r in results] == generated
-    # A change of tags that makes scikit-learn drop checks shows here.
+def test_check_estimator_runs_the_full_suite(check_results, rows_cnn):
+    generated = [check_name(check) for _, check in estimator_checks_generator(rows_cnn)]
+    assert [r["check_name"] for r in check_results] == generated
+    # Fails if a change of tags makes scikit-learn drop checks.
     known = {(1, 6): 62, (1, 9): 63}
-    assert len(results) == known.get(VERSION, len(results))
-    assert len(results) >= 60
-    # The array API has to be switched on in SciPy before it is imported.
-    assert set(with_status(results, "skipped")) <= {"check_array_api_input"}
-    passed = with_status(results, "passed")
-    assert len(passed) >= len(results) - 1 - len(EXPECTED_FAILURES)
+    assert len(check_results) == known.get(VERSION, len(check_results))
+    assert len(check_results) >= 60
+    # The array API must be enabled before SciPy is imported.
+    assert set(names_with_status(check_results, "skipped")) <= {"check_array_api_input"}
+    passed = names_with_status(check_results, "passed")
+    assert len(passed) >= len(check_results) - 1 - len(EXPECTED_FAILURES)
 
 
-def test_passes_every_check_that_scikit_learns_own_network_gets(results):
-    """But those for several labels at once, and for sparse data."""
+def test_passes_all_checks_of_mlp_classifier(check_results):
+    """Except those for multilabel targets and for sparse data."""
     of_mlp = {
-        name_of(check) for _, check in estimator_checks_generator(MLPClassifier())
+        check_name(check) for _, check in estimator_checks_generator(MLPClassifier())
     }
-    not_for_images = {name for name in of_mlp if "multilabel" in name} | {
+    inapplicable = {name for name in of_mlp if "multilabel" in name} | {
         "check_sample_weight_equivalence_on_sparse_data"
     }
-    passed = set(with_status(results, "passed", "skipped"))
-    assert of_mlp - passed - not_for_images - set(EXPECTED_FAILURES) == set()
-
-
-# Part two: the same questions with images
+    passed = set(names_with_status(check_results, "passed", "skipped"))
+    assert of_mlp - passed - inapplicable - set(EXPECTED_FAILURES) == set()
 
 
 @pytest.fixture(scope="module")
-def probabilities(few, fitted_tiny):
+def proba(few, fitted_tiny):
     return fitted_tiny.predict_proba(few.images)
 
 
-def test_learns_images(few, fitted_tiny, probabilities):
+def test_learns_images(few, fitted_tiny, proba):
     assert fitted_tiny.score(few.images, few.target) > 0.9
-    assert probabilities.shape == (160, 4)
-    assert probabilities.dtype == np.float64
-    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+    assert proba.shape == (160, 4)
+    assert proba.dtype == np.float64
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-14)
     assert fitted_tiny.image_shape_ == (8, 8, 1)
     assert fitted_tiny.n_features_in_ == 64
     assert_array_equal(fitted_tiny.classes_, [0, 1, 2, 3])
-    best = fitted_tiny.classes_[probabilities.argmax(axis=1)]
+    best = fitted_tiny.classes_[proba.argmax(axis=1)]
     assert_array_equal(fitted_tiny.predict(few.images), best)
 
 
@@ -152,7 +146,7 @@ def as_strided_view(images, tmp_path):
     return view
 
 
-FORMS = {
+ARRAY_TYPES = {
     "3-D": lambda images, tmp_path: images[..., 0],
     "writeable": lambda images, tmp_path: images.copy(),
     "np.load(mmap_mode='r')": as_memory_map,
@@ -169,33 +163,33 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_predicts_the_same_values_the_same_in_every_form(
-    few, fitted_tiny, probabilities, form, tmp_path
+@pytest.mark.parametrize("array_type", ARRAY_TYPES)
+def test_predictions_do_not_depend_on_array_type(
+    few, fitted_tiny, proba, array_type, tmp_path
 ):
-    X = FORMS[form](few.images, tmp_path)
-    assert_allclose(fitted_tiny.predict_proba(X), probabilities, rtol=1e-5, atol=1e-7)
+    X = ARRAY_TYPES[array_type](few.images, tmp_path)
+    assert_allclose(fitted_tiny.predict_proba(X), proba, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
-    "form", ["3-D", "np.load(mmap_mode='r')", "strided view", "float64", "object"]
+    "array_type", ["3-D", "np.load(mmap_mode='r')", "strided view", "float64", "object"]
 )
-def test_learns_the_same_from_the_same_values_in_every_form(
-    few, tiny_cnn, probabilities, form, tmp_path
+def test_training_does_not_depend_on_array_type(
+    few, tiny_cnn, proba, array_type, tmp_path
 ):
-    X = FORMS[form](few.images, tmp_path)
+    X = ARRAY_TYPES[array_type](few.images, tmp_path)
     network = tiny_cnn().fit(X, few.target)
     assert network.image_shape_ == (8, 8, 1)
-    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+    assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
 
-def test_learns_from_lists(few, tiny_cnn, probabilities):
+def test_learns_from_lists(few, tiny_cnn, proba):
     network = tiny_cnn().fit(few.images.tolist(), few.target.tolist())
     assert network.n_features_in_ == 64
-    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+    assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
 
-def test_boolean_images_are_zeros_and_ones(few, tiny_cnn):
+def test_boolean_images_equal_zeros_and_ones(few, tiny_cnn):
     X = few.images > 8
     network = tiny_cnn().fit(X, few.target)
     assert network.score(X, few.target) > 0.8
@@ -204,22 +198,22 @@ def test_boolean_images_are_zeros_and_ones(few, tiny_cnn):
     )
 
 
-def test_rows_and_images_are_the_same(few, tiny_cnn, probabilities):
+def test_rows_and_images_are_equivalent(few, tiny_cnn, proba):
     network = tiny_cnn(image_shape=(8, 8)).fit(few.rows, few.target)
     assert network.image_shape_ == (8, 8, 1)
     for X in (few.rows, few.images, few.images[..., 0]):
-        assert_allclose(network.predict_proba(X), probabilities, rtol=1e-4)
+        assert_allclose(network.predict_proba(X), proba, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 33])
-def test_predictions_do_not_depend_on_the_company(few, fitted_tiny, probabilities, n):
+def test_predictions_do_not_depend_on_the_other_images(few, fitted_tiny, proba, n):
     rows = np.random.default_rng(n).permutation(len(few.images))[:n]
     some = fitted_tiny.predict_proba(few.images[rows])
-    assert_allclose(some, probabilities[rows], rtol=1e-5, atol=1e-7)
+    assert_allclose(some, proba[rows], rtol=1e-5, atol=1e-7)
 
 
-def test_data_are_not_changed(few, tiny_cnn):
-    X, y = few.images.astype(np.float32), NAMES[few.target].astype(object)
+def test_fit_and_predict_do_not_modify_data(few, tiny_cnn):
+    X, y = few.images.astype(np.float32), CLASS_NAMES[few.target].astype(object)
     weight = np.linspace(0, 1, len(y))
     before = joblib.hash([X, y, weight])
     network = tiny_cnn(epochs=1, normalize=True, augment=True, class_weight="balanced")
@@ -228,7 +222,7 @@ def test_data_are_not_changed(few, tiny_cnn):
     assert joblib.hash([X, y, weight]) == before
 
 
-def test_parameters_are_not_changed(few, tiny_cnn):
+def test_fit_does_not_modify_parameters(few, tiny_cnn):
     network = tiny_cnn(filters=[8], dense_units=[4], epochs=1, augment={"flip": True})
     before = joblib.hash(network.get_params())
     network.fit(few.images, few.target).predict(few.images)
@@ -238,15 +232,15 @@ def test_parameters_are_not_changed(few, tiny_cnn):
 @pytest.mark.parametrize(
     "labels",
     [
-        NAMES,
-        NAMES.astype(object),
+        CLASS_NAMES,
+        CLASS_NAMES.astype(object),
         np.array([-5, 3, 40, 1000]),
         np.array([0, 1, 2, 3], dtype=np.uint8),
         np.array([0.0, 1.0, 2.0, 3.0]),
     ],
     ids=lambda labels: f"{labels.dtype}-{labels[0]}",
 )
-def test_labels_of_every_kind(few, tiny_cnn, probabilities, labels):
+def test_label_types(few, tiny_cnn, proba, labels):
     y = labels[few.target]
     network = tiny_cnn().fit(few.images, y)
     assert_array_equal(network.classes_, labels)
@@ -255,8 +249,8 @@ def test_labels_of_every_kind(few, tiny_cnn, probabilities, labels):
     assert predicted.dtype == labels.dtype
     assert set(predicted) <= set(labels)
     assert np.mean(predicted == y) == network.score(few.images, y) > 0.9
-    # What the labels are called makes no difference.
-    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+    # Names of labels have no effect on probabilities.
+    assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
 
 @pytest.mark.parametrize("labels", [np.array([False, True]), np.array(["no", "yes"])])
@@ -271,29 +265,33 @@ def test_two_classes(few, tiny_cnn, labels):
     assert network.score(few.images, y) > 0.9
 
 
-def test_column_vector_is_taken_with_a_warning(few, tiny_cnn):
+def test_column_vector_y_warns(few, tiny_cnn):
     with pytest.warns(DataConversionWarning, match="column-vector"):
         network = tiny_cnn(epochs=1).fit(few.images, few.target[:, np.newaxis])
     assert network.predict(few.images).shape == (160,)
 
 
-def test_not_fitted(few, tiny_cnn):
+def test_predict_requires_fit(few, tiny_cnn):
     for method in ("predict", "predict_proba"):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(tiny_cnn(), method)(few.images)
 
 
-def replaced(images, value):
+def with_one_value(images, value):
     images = images.astype(float)
     images[3, 2, 1, 0] = value
     return images
 
 
-BAD_X = {
-    "NaN": (lambda X: replaced(X, np.nan), ValueError, "X contains NaN"),
-    "infinity": (lambda X: replaced(X, np.inf), ValueError, "X contains infinity"),
+INVALID_X = {
+    "NaN": (lambda X: with_one_value(X, np.nan), ValueError, "X contains NaN"),
+    "infinity": (
+        lambda X: with_one_value(X, np.inf),
+        ValueError,
+        "X contains infinity",
+    ),
     "object NaN": (
-        lambda X: replaced(X, np.nan).astype(object),
+        lambda X: with_one_value(X, np.nan).astype(object),
         ValueError,
         "X contains NaN",
     ),
@@ -305,7 +303,7 @@ BAD_X = {
     "strings": (
         lambda X: np.full(X.shape, "pixel"),
         TypeError,
-        "expected images, not where they are",
+        "expected an array of images, not paths",
     ),
     "complex": (
         lambda X: X.astype(complex),
@@ -335,10 +333,10 @@ BAD_X = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_X)
+@pytest.mark.parametrize("case", INVALID_X)
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "predict", "predict_proba"])
-def test_bad_images(few, tiny_cnn, fitted_tiny, method, case):
-    make, error, message = BAD_X[case]
+def test_invalid_images(few, tiny_cnn, fitted_tiny, method, case):
+    make, error, message = INVALID_X[case]
     X = make(few.images)
     if method == "fit":
         call = functools.partial(tiny_cnn().fit, X, few.target)
@@ -354,7 +352,7 @@ def one_hot(y):
     return np.eye(4)[y]
 
 
-BAD_Y = {
+INVALID_Y = {
     "None": (lambda y: None, "requires y to be passed"),
     "NaN": (lambda y: np.where(y == 3, np.nan, y), "y contains NaN"),
     "infinity": (lambda y: np.where(y == 3, np.inf, y), "y contains infinity"),
@@ -365,26 +363,26 @@ BAD_Y = {
     "continuous": (lambda y: y + 0.5, "Unknown label type: continuous"),
     "one-hot": (one_hot, r"Turn one-hot rows into labels with y\.argmax\(axis=1\)"),
     "one-hot list": (lambda y: one_hot(y).tolist(), r"y\.argmax\(axis=1\)"),
-    "3-D": (lambda y: y.reshape(-1, 1, 1), "y"),
+    "3-D": (lambda y: y.reshape(-1, 1, 1), "dim 3, while dim <= 2 is required"),
     "shorter": (lambda y: y[:-1], r"inconsistent numbers of samples: \[160, 159\]"),
     "empty": (lambda y: y[:0], r"inconsistent numbers of samples: \[160, 0\]"),
     "one class": (lambda y: np.zeros_like(y), r"y has one class only, \[0\]"),
-    "scalar": (lambda y: 3, "y"),
+    "scalar": (lambda y: 3, r"y should be a 1d array, got an array of shape \(\)"),
 }
 
 
-@pytest.mark.parametrize("case", BAD_Y)
-def test_bad_labels(few, tiny_cnn, case):
-    make, message = BAD_Y[case]
+@pytest.mark.parametrize("case", INVALID_Y)
+def test_invalid_labels(few, tiny_cnn, case):
+    make, message = INVALID_Y[case]
     network = tiny_cnn()
     with pytest.raises(ValueError, match=message):
         network.fit(few.images, make(few.target))
-    assert vars(network) == vars(tiny_cnn())  # nothing is left half-fitted
+    assert vars(network) == vars(tiny_cnn())  # no fitted attribute is left
 
 
 @pytest.mark.parametrize("case", ["NaN", "rows", "5-D", "object strings"])
-def test_failed_fit_leaves_the_estimator_as_it_was(few, fitted_tiny, tiny_cnn, case):
-    make, error, _ = BAD_X[case]
+def test_failed_fit_leaves_estimator_unchanged(few, fitted_tiny, tiny_cnn, case):
+    make, error, _ = INVALID_X[case]
     network = joblib.hash(fitted_tiny.history_), dict(vars(fitted_tiny))
     with pytest.raises(error):
         fitted_tiny.fit(make(few.images), few.target)
@@ -405,37 +403,37 @@ def test_failed_fit_leaves_the_estimator_as_it_was(few, fitted_tiny, tiny_cnn, c
         lambda X: X.reshape(len(X), 4, 16, 1),
         lambda X: X[:, :-1, :, 0],
     ],
-    ids=["height", "width", "channels", "same number of pixels", "3-D"],
+    ids=["height", "width", "channels", "same-size", "3-D"],
 )
-def test_wrong_shape_at_predict(few, fitted_tiny, resize):
+def test_predict_rejects_other_image_shape(few, fitted_tiny, resize):
     with pytest.raises(
         ValueError, match=r"was fitted with images of shape \(8, 8, 1\)"
     ):
         fitted_tiny.predict(resize(few.images))
 
 
-def test_wrong_number_of_columns_at_predict(few, tiny_cnn):
+def test_predict_rejects_other_number_of_columns(few, tiny_cnn):
     network = tiny_cnn(image_shape=(8, -1, 1), epochs=1).fit(few.rows, few.target)
     with pytest.raises(ValueError, match=r"X has 56 features, but .* expecting 64"):
         network.predict(few.rows[:, :56])
 
 
 @pytest.mark.parametrize("image_shape", [(8, 9, 1), (-1, 7, 1)])
-def test_rows_that_do_not_fit_the_image_shape(few, tiny_cnn, image_shape):
+def test_rows_must_match_image_shape(few, tiny_cnn, image_shape):
     with pytest.raises(ValueError, match="X has 64 features, but image_shape="):
         tiny_cnn(image_shape=image_shape).fit(few.rows, few.target)
 
 
-def test_data_frame_of_rows(few, tiny_cnn, probabilities):
+def test_data_frame_of_rows(few, tiny_cnn, proba):
     pd = pytest.importorskip("pandas")
     names = [f"pixel_{i}" for i in range(64)]
     X = pd.DataFrame(few.rows, columns=names)
-    y = pd.Series(NAMES[few.target], index=np.arange(len(X))[::-1])
+    y = pd.Series(CLASS_NAMES[few.target], index=np.arange(len(X))[::-1])
     network = tiny_cnn(image_shape=(8, 8)).fit(X, y)
     assert_array_equal(network.feature_names_in_, names)
-    assert_array_equal(network.classes_, NAMES)
-    # By position, whatever the index says.
-    assert_allclose(network.predict_proba(X), probabilities, rtol=1e-4)
+    assert_array_equal(network.classes_, CLASS_NAMES)
+    # Rows of X and y belong together by position, not by index.
+    assert_allclose(network.predict_proba(X), proba, rtol=1e-4)
 
     with pytest.raises(ValueError, match=r"feature names.*should match"):
         network.predict(X.rename(columns={"pixel_3": "pixel_x"}))
@@ -445,9 +443,9 @@ def test_data_frame_of_rows(few, tiny_cnn, probabilities):
         network.predict(X.drop(columns="pixel_63"))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         network.predict(few.rows)
-    assert_allclose(network.predict_proba(few.images), probabilities, rtol=1e-4)
+    assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
-    # Images have no names: a fit on them forgets those of an earlier fit.
+    # A fit on images removes the feature names of an earlier fit.
     network.set_params(epochs=1).fit(few.images, few.target)
     assert not hasattr(network, "feature_names_in_")
     network.predict(few.rows)
@@ -455,19 +453,19 @@ def test_data_frame_of_rows(few, tiny_cnn, probabilities):
 
 @pytest.fixture(scope="module")
 def class_ordered(few):
-    """A quarter of the rows is of each class, one class after the other."""
+    """30 images of each of four classes, sorted by class."""
     rows = np.concatenate([np.flatnonzero(few.target == k)[:30] for k in range(4)])
     return few.images[rows], few.target[rows]
 
 
-def test_class_missing_from_every_training_fold(class_ordered, tiny_cnn):
-    """What a peer's users run into: it is an honest zero, not an exception."""
+def test_classes_missing_from_training_folds_score_zero(class_ordered, tiny_cnn):
+    """Unshuffled folds of sorted data score zero, and raise no exception."""
     X, y = class_ordered
     scores = cross_val_score(tiny_cnn(epochs=2), X, y, cv=KFold(4))
     assert_array_equal(scores, 0)
 
 
-def test_probability_of_a_class_missing_from_the_training_fold(class_ordered, tiny_cnn):
+def test_class_missing_from_training_fold_has_probability_zero(class_ordered, tiny_cnn):
     X, y = class_ordered
     with pytest.warns(RuntimeWarning, match="does not match total number of classes"):
         proba = cross_val_predict(
@@ -478,7 +476,7 @@ def test_probability_of_a_class_missing_from_the_training_fold(class_ordered, ti
     assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_partial_fit_knows_a_class_that_comes_later(few, tiny_cnn):
+def test_partial_fit_accepts_declared_class_later(few, tiny_cnn):
     network = tiny_cnn()
     early = few.target != 2
     network.partial_fit(few.images[early], few.target[early], classes=range(4))

@@ -1,4 +1,4 @@
-"""Every snippet of the documentation runs, page by page, from top to bottom."""
+"""Run the code snippets of each documentation page, from top to bottom."""
 
 import os
 import re
@@ -19,11 +19,11 @@ BLOCK = re.compile(
 
 
 def snippets(page):
-    """Line and text of each that is run."""
+    """Yield the line number and the code of each snippet to run."""
     text = page.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(text):
-        if not found[1]:
-            yield text[: found.start(2)].count("\n") + 1, found[2]
+    for match in BLOCK.finditer(text):
+        if not match[1]:
+            yield text[: match.start(2)].count("\n") + 1, match[2]
 
 
 WITH_SNIPPETS = [page for page in PAGES if any(snippets(page))]
@@ -31,17 +31,17 @@ WITH_SNIPPETS = [page for page in PAGES if any(snippets(page))]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The folders that the pages speak of."""
+    """A working directory with the image folders that the pages use."""
     root = tmp_path_factory.mktemp("docs")
-    for part, seed in (("train", 0), ("test", 1)):
+    for subset, seed in (("train", 0), ("test", 1)):
         scenes = make_scenes(60, image_size=64, random_state=seed)
-        for i, (image, code) in enumerate(
+        for i, (image, target) in enumerate(
             zip(scenes.images, scenes.target, strict=True)
         ):
-            of_class = root / "scenes" / part / scenes.target_names[code]
-            of_class.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(of_class / f"{i}.png")
-        street = root / "scenes" / part / "street"
+            class_folder = root / "scenes" / subset / scenes.target_names[target]
+            class_folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(class_folder / f"{i}.png")
+        street = root / "scenes" / subset / "street"
         street.mkdir()
         for i, image in enumerate(scenes.images[:12]):
             Image.fromarray(image).save(street / f"{i}.png")
@@ -49,30 +49,30 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.skipif(
-    not os.environ.get("SKCNN_TEST_DOCS"), reason="minutes; set SKCNN_TEST_DOCS=1"
+    not os.environ.get("SKCNN_TEST_DOCS"), reason="takes minutes; set SKCNN_TEST_DOCS=1"
 )
-@pytest.mark.filterwarnings("default")  # what users do and see
+@pytest.mark.filterwarnings("default")  # users see warnings, not errors
 @pytest.mark.parametrize(
     "page", WITH_SNIPPETS, ids=[str(p.relative_to(ROOT)) for p in WITH_SNIPPETS]
 )
-def test_snippets(page, folder, monkeypatch):
+def test_snippets_run(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    names = {"__name__": "__main__"}
-    for line, text in snippets(page):
-        # With the page's own line numbers in a traceback.
-        exec(compile("\n" * line + text, str(page), "exec"), names)
+    namespace = {"__name__": "__main__"}
+    for line, code in snippets(page):
+        # The empty lines give a traceback the line numbers of the page.
+        exec(compile("\n" * line + code, str(page), "exec"), namespace)
     plt.close("all")
 
 
-def test_the_gallerys_story_has_every_example(monkeypatch):
+def test_gallery_order_lists_every_example(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
-    from gallery_order import STORY
+    from gallery_order import EXAMPLES
 
-    examples = {path.name for path in (ROOT / "examples").glob("plot_*.py")}
-    assert sorted(STORY) == sorted(examples)
+    files = {path.name for path in (ROOT / "examples").glob("plot_*.py")}
+    assert sorted(EXAMPLES) == sorted(files)
 
 
-def test_snippets_are_found():
+def test_snippet_pattern():
     text = "```python\na\n```\n\n<!-- not run -->\n```python\nb\n```\n```bash\nc\n```\n"
     found = [(bool(m[1]), m[2]) for m in BLOCK.finditer(text)]
     assert found == [(False, "a\n"), (True, "b\n")]

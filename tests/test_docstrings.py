@@ -1,4 +1,4 @@
-"""Every example in a docstring of the package prints what it says."""
+"""Run the examples in the docstrings of the package as doctests."""
 
 import doctest
 import importlib
@@ -15,9 +15,9 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_in_docstrings(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # what an example writes goes away with the test
+def test_docstring_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples may write files
     module = importlib.import_module(name)
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.testmod(module, optionflags=options)
-    assert result.failed == 0, "the examples that failed are in the captured output"
+    assert result.failed == 0, "see the failed examples in the captured output"

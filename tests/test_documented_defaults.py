@@ -1,7 +1,4 @@
-"""Docstrings state the parameters that there are, in their order, with their defaults.
-
-In the peers they drift: this reads every "default=" and compares.
-"""
+"""Compare the parameters and defaults in the docstrings with the signatures."""
 
 import ast
 import inspect
@@ -23,7 +20,7 @@ MODULES = (
 
 
 def documented_parameters(docstring):
-    """(name, type and default) for each entry of numpydoc's section Parameters."""
+    """Return (name, type specification) of each entry in the Parameters section."""
     docstring = inspect.cleandoc(docstring)
     section = re.search(
         r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", docstring, re.M | re.S
@@ -31,83 +28,84 @@ def documented_parameters(docstring):
     entries = []
     if section is None:
         return entries
-    text = re.sub(r"\\\n\s*", "", section[1])  # lines that go on
+    text = re.sub(r"\\\n\s*", "", section[1])  # join continued lines
     for line in text.splitlines():
         if line.strip() and not line.startswith(" "):
-            names, _, kind = line.partition(" : ")
-            entries += [(name.strip("* "), kind) for name in names.split(",")]
+            names, _, spec = line.partition(" : ")
+            entries += [(name.strip("* "), spec) for name in names.split(",")]
     return entries
 
 
-def default_of(kind):
-    """What stands behind "default=", as Python; a name or a word as it is."""
-    found = re.search(r"default=(.+)$", kind)
-    if found is None:
+def documented_default(spec):
+    """Return the value after "default=", or its text if it is not a literal."""
+    match = re.search(r"default=(.+)$", spec)
+    if match is None:
         return inspect.Parameter.empty
-    if found[1] == "np.nan":
+    if match[1] == "np.nan":
         return np.nan
     try:
-        return ast.literal_eval(found[1])
+        return ast.literal_eval(match[1])
     except (ValueError, SyntaxError):
-        return found[1]
+        return match[1]
 
 
 def public_callables():
     for module in MODULES:
         for name in module.__all__:
-            thing = getattr(module, name)
-            yield pytest.param(thing, id=f"{module.__name__}.{name}")
-            if inspect.isclass(thing):
-                for method in vars(thing):
-                    # scikit-learn writes set_fit_request and its like.
+            obj = getattr(module, name)
+            yield pytest.param(obj, id=f"{module.__name__}.{name}")
+            if inspect.isclass(obj):
+                for method in vars(obj):
+                    # scikit-learn generates set_fit_request and similar methods.
                     if re.fullmatch(r"_.*|set_\w+_request", method):
                         continue
-                    if callable(getattr(thing, method)):
-                        own = f"{module.__name__}.{name}.{method}"
-                        yield pytest.param(getattr(thing, method), id=own)
+                    if callable(getattr(obj, method)):
+                        method_id = f"{module.__name__}.{name}.{method}"
+                        yield pytest.param(getattr(obj, method), id=method_id)
 
 
-@pytest.mark.parametrize("thing", list(public_callables()))
-def test_documented_parameters_are_those_of_the_signature(thing):
-    documented = documented_parameters(thing.__doc__)
+@pytest.mark.parametrize("obj", list(public_callables()))
+def test_documented_parameters_match_signature(obj):
+    documented = documented_parameters(obj.__doc__)
     parameters = {
         name: parameter
-        for name, parameter in inspect.signature(thing).parameters.items()
+        for name, parameter in inspect.signature(obj).parameters.items()
         if name != "self"
     }
     assert [name for name, _ in documented] == list(parameters)
-    for name, kind in documented:
-        assert kind, f"{name} has no type"
+    for name, spec in documented:
+        assert spec, f"{name} has no type"
         default = parameters[name].default
-        assert default_of(kind) is default or default_of(kind) == default, name
+        in_docstring = documented_default(spec)
+        assert in_docstring is default or in_docstring == default, name
 
 
-@pytest.mark.parametrize("thing", list(public_callables()))
-def test_first_line_is_one_sentence(thing):
-    first = inspect.cleandoc(thing.__doc__).split("\n\n")[0]
-    assert first.endswith(".")
-    assert "\n" not in first
-    assert "TODO" not in thing.__doc__
+@pytest.mark.parametrize("obj", list(public_callables()))
+def test_summary_is_one_line(obj):
+    summary = inspect.cleandoc(obj.__doc__).split("\n\n")[0]
+    assert summary.endswith(".")
+    assert "\n" not in summary
+    assert "TODO" not in obj.__doc__
 
 
-def test_every_learned_attribute_is_documented(fitted):
+def test_fitted_attributes_are_documented(fitted):
     docstring = inspect.cleandoc(type(fitted).__doc__)
     section = re.search(
         r"^Attributes\n-+\n(.*?)(?=^\S[^\n]*\n-+\n|\Z)", docstring, re.M | re.S
     )
     documented = set(re.findall(r"^(\w+) : ", section[1], re.M))
-    learned = {name for name in vars(fitted) if name.endswith("_")}
-    assert learned - {"feature_names_in_"} == documented - {"feature_names_in_"}
+    attributes = {name for name in vars(fitted) if name.endswith("_")}
+    assert attributes - {"feature_names_in_"} == documented - {"feature_names_in_"}
 
 
-def test_the_reader_of_docstrings_sees_a_drift():
+def test_docstring_parser():
     def function(a, b=1, *, c="x", **d):
-        """Do.
+        """Do something.
 
         Parameters
         ----------
         a : int
-            With default=3 in its text.
+            Description with default=3.
         b : int or \\
                 None, default=2
         c : {"x", "y"}, default="x"
@@ -119,7 +117,7 @@ def test_the_reader_of_docstrings_sees_a_drift():
         """
 
     entries = dict(documented_parameters(function.__doc__))
-    assert {name: default_of(kind) for name, kind in entries.items()} == {
+    assert {name: documented_default(spec) for name, spec in entries.items()} == {
         "a": inspect.Parameter.empty,
         "b": 2,
         "c": "x",

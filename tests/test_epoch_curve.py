@@ -1,4 +1,4 @@
-"""Scores after every epoch, and how they are drawn."""
+"""Tests of epoch_curve and EpochCurveDisplay."""
 
 import functools
 
@@ -24,7 +24,7 @@ def curve(few, tiny_cnn):
     return network, epoch_curve(network, few.images, few.target, param_grid=GRID, cv=2)
 
 
-def test_scores_are_those_of_shorter_fits(few, curve):
+def test_scores_match_shorter_fits(few, curve):
     network, found = curve
     assert_array_equal(found.epochs, [1, 2, 3])
     assert found.params == [{"learning_rate": 1e-2}, {"learning_rate": 1e-3}]
@@ -42,7 +42,7 @@ def test_scores_are_those_of_shorter_fits(few, curve):
         assert_array_equal(found.test_scores["accuracy"][i], test.T)
 
 
-def test_both_scores_of_the_last_epoch(few, curve):
+def test_last_scores_match_a_separate_fit(few, curve):
     network, found = curve
     folds = StratifiedKFold(2).split(few.images, few.target)
     for k, (train, test) in enumerate(folds):
@@ -54,7 +54,7 @@ def test_both_scores_of_the_last_epoch(few, curve):
             assert_allclose(scores["neg_log_loss"][0, k, -1], -log_loss(y, proba))
 
 
-def test_it_leaves_the_estimator_alone(few, tiny_cnn, tmp_path):
+def test_estimator_and_its_memory_are_unchanged(few, tiny_cnn, tmp_path):
     network = tiny_cnn(epochs=1, memory=tmp_path)
     epoch_curve(network, few.images, few.target, cv=2)
     assert not hasattr(network, "model_")
@@ -62,7 +62,7 @@ def test_it_leaves_the_estimator_alone(few, tiny_cnn, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_in_several_processes(few, curve):
+def test_n_jobs(few, curve):
     import joblib
 
     network, found = curve
@@ -93,7 +93,7 @@ def test_scoring(few, tiny_cnn, scoring, names):
         assert_array_equal(found.test_scores["score"], [[[80], [80]]])
 
 
-def test_a_pipeline(few, tiny_cnn):
+def test_pipeline(few, tiny_cnn):
     network = tiny_cnn(epochs=2, image_shape=(8, 8))
     pipeline = make_pipeline(MaxAbsScaler(), network)
     grid = {"cnnclassifier__learning_rate": [1e-2]}
@@ -125,7 +125,7 @@ def test_fits_of_different_lengths(few, tiny_cnn):
     assert_array_equal(np.isnan(lines[0].get_ydata()), [False, True, True])
 
 
-def test_early_stopping_ends_a_curve(few, tiny_cnn):
+def test_early_stopping_shortens_curves(few, tiny_cnn):
     network = tiny_cnn(
         epochs=20, validation_fraction=0.25, early_stopping=True, patience=1
     ).set_params(learning_rate=0.3)
@@ -133,7 +133,7 @@ def test_early_stopping_ends_a_curve(few, tiny_cnn):
     assert len(found.epochs) < 20
 
 
-def broken(meta, fails=False):
+def build_or_fail(meta, fails=False):
     import keras
 
     if fails:
@@ -147,10 +147,10 @@ def broken(meta, fails=False):
     )
 
 
-def test_a_candidate_that_fails(few):
+def test_failing_candidate(few):
     from skcnn import CNNClassifier
 
-    network = CNNClassifier(broken, epochs=2, random_state=0)
+    network = CNNClassifier(build_or_fail, epochs=2, random_state=0)
     run = functools.partial(epoch_curve, network, few.images, few.target, cv=2)
     with pytest.warns(FitFailedWarning, match="no such network"):
         found = run(param_grid={"model__fails": [True, False]}, error_score=-1)
@@ -160,27 +160,27 @@ def test_a_candidate_that_fails(few):
         run(param_grid={"model__fails": [True]}, error_score="raise")
     with (
         pytest.warns(FitFailedWarning, match="no such network"),
-        pytest.raises(ValueError, match="All the 2 fits failed"),
+        pytest.raises(ValueError, match="All 2 fits failed"),
     ):
         run(param_grid={"model__fails": [True]})
 
 
-def test_what_has_no_epochs_is_refused(few):
+def test_rejects_estimators_without_epochs(few):
     with pytest.raises(TypeError, match="expected a CNNClassifier, or a Pipeline"):
         epoch_curve(DecisionTreeClassifier(), few.rows, few.target)
 
 
-def test_other_bad_input(few, tiny_cnn):
+def test_rejects_invalid_arguments(few, tiny_cnn):
     with pytest.raises(ValueError, match="Got error_score='zero'"):
         epoch_curve(tiny_cnn(), few.images, few.target, error_score="zero")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         epoch_curve(tiny_cnn(), few.images, few.target[:9])
 
 
-# The display
+# EpochCurveDisplay
 
 
-def test_mean_of_each_candidate_with_a_band(curve):
+def test_candidates_are_drawn_as_mean_and_band(curve):
     _, found = curve
     display = EpochCurveDisplay(**found).plot()
     accuracy, loss = display.axes_.flat
@@ -202,7 +202,7 @@ def test_mean_of_each_candidate_with_a_band(curve):
     assert len({line.get_marker() for line in display.lines_}) == 2
 
 
-def test_the_axis_of_a_loss_is_cut_above_a_start_that_towers():
+def test_y_axis_excludes_initial_peak_of_loss():
     scores = -np.r_[30.0, np.linspace(2, 1, 19)]
     scores = {"neg_log_loss": np.tile(scores, (1, 2, 1))}
     curve = {"epochs": np.arange(1, 21), "params": [{}], "train_scores": scores}
@@ -211,7 +211,7 @@ def test_the_axis_of_a_loss_is_cut_above_a_start_that_towers():
         assert 2 < display.axes_[0, 0].get_ylim()[1] < 4
 
 
-def test_with_the_images_trained_on(curve):
+def test_score_type_both_draws_training_scores(curve):
     _, found = curve
     display = EpochCurveDisplay(**found).plot(score_type="both")
     assert len(display.lines_) == 8
@@ -222,7 +222,7 @@ def test_with_the_images_trained_on(curve):
     )
 
 
-def test_each_fold(curve):
+def test_folds_are_drawn_separately(curve):
     _, found = curve
     display = EpochCurveDisplay(**found).plot(kind="folds")
     assert [axes.get_title() for axes in display.axes_.flat] == [
@@ -251,7 +251,7 @@ def test_more_candidates_than_colours():
 
 
 @pytest.mark.parametrize("settings", [{"kind": "boxes"}, {"score_type": "train"}])
-def test_unknown_kinds(curve, settings):
+def test_rejects_unknown_kind_and_score_type(curve, settings):
     with pytest.raises(ValueError, match=f"Got {next(iter(settings))}="):
         EpochCurveDisplay(**curve[1]).plot(**settings)
 

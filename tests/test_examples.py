@@ -1,5 +1,6 @@
-"""The examples on a folder of images, and the three networks on the drawn scenes."""
+"""The examples as scripts and as notebooks, and the presets on generated scenes."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from skcnn import optimized_cnn, overfitting_cnn, underfitting_cnn
 from skcnn.datasets import make_scenes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("plot_*.py"))
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Scenes as class folders of files: to train on, and to judge on."""
+    """Training and test scenes as folders with one subfolder per class."""
     root = tmp_path_factory.mktemp("scenes")
     for name, n_samples, seed in (("train", 60, 0), ("test", 20, 1)):
         data = make_scenes(n_samples, image_size=20, random_state=seed)
@@ -26,6 +28,56 @@ def folders(tmp_path_factory):
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{i}.png")
     return root
+
+
+def first_cells(script):
+    """Code before the first and the second `# %%`: the first two cells of code."""
+    return (EXAMPLES / script).read_text(encoding="utf-8").split("# %%\n")[:2]
+
+
+def make_100_scenes(n_samples, **settings):
+    """Fewer than the examples ask for, to save time."""
+    return make_scenes(100, **settings)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_example_opens_with_the_choice_of_images(script):
+    cell, _ = first_cells(script)
+    line = cell.rpartition('"""')[2].strip()  # after the docstring
+    source = "(generated scenes|handwritten digits)"
+    assert re.fullmatch(
+        f'FOLDER = None  # {source}, or "path/to/images" with one subfolder per class',
+        line,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "edited", "own"),
+    [
+        (["ipykernel_launcher.py", "-f", "kernel.json"], False, False),
+        (["ipykernel_launcher.py", "--f=kernel.json"], True, True),  # in VS Code
+        (["colab_kernel_launcher.py", "-f", "kernel.json"], True, True),
+        (["{script}"], False, False),
+        (["{script}"], True, True),
+        (["renamed.py", "{folder}"], False, True),
+    ],
+)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_example_loads_the_images_that_were_chosen(
+    folders, monkeypatch, script, arguments, edited, own
+):
+    folder = str(folders / "train")
+    arguments = [text.format(script=script, folder=folder) for text in arguments]
+    monkeypatch.setattr("sys.argv", arguments)
+    monkeypatch.setattr("skcnn.datasets.make_scenes", make_100_scenes)
+    names = {"__name__": "__main__"}
+    choice, load = first_cells(script)
+    if edited:
+        choice = choice.replace("FOLDER = None", f"FOLDER = {folder!r}")
+    exec(choice, names)
+    exec(load, names)
+    data = names["data" if "data" in names else "scenes"]
+    assert len(data.images) == 60 if own else len(data.images) in (100, 1797)
 
 
 @pytest.mark.filterwarnings("ignore:.*no predicted samples")  # after one epoch

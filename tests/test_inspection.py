@@ -1,4 +1,4 @@
-"""Where a network looks: at the place that decides, and nowhere else."""
+"""Tests of grad_cam, occlusion and AttributionDisplay."""
 
 import numpy as np
 import pytest
@@ -16,29 +16,32 @@ from skcnn.inspection import grad_cam, occlusion
 SIZE, PATCH = 24, 8
 
 
-def patched(n, seed):
-    """Noise with a patch of stripes somewhere; their direction is the class."""
+def striped_images(n, seed):
+    """Generate noise images with a striped patch whose direction is the class.
+
+    Returns the images, the labels and the upper left corner of each patch.
+    """
     rng = np.random.default_rng(seed)
     X = rng.integers(90, 166, (n, SIZE, SIZE, 3), dtype=np.uint8)
     y = np.arange(n) % 2
     corners = rng.integers(0, SIZE - PATCH + 1, (n, 2))
     stripes = np.where(np.arange(PATCH) % 4 < 2, 0, 255).astype(np.uint8)
     for image, label, (i, j) in zip(X, y, corners, strict=True):
-        place = image[i : i + PATCH, j : j + PATCH]
-        place[:] = (stripes[:, None] if label else stripes)[..., None]
+        patch = image[i : i + PATCH, j : j + PATCH]
+        patch[:] = (stripes[:, None] if label else stripes)[..., None]
     return X, np.array(["vertical", "horizontal"])[y], corners
 
 
 @pytest.fixture(scope="module")
 def network():
-    X, y, _ = patched(300, seed=0)
+    X, y, _ = striped_images(300, seed=0)
     return CNNClassifier(
         filters=(8, 16), epochs=12, augment=False, stem_strides=1, random_state=0
     ).fit(X, y)
 
 
-def share_at_the_patch(attribution, corners, margin=2):
-    """How much of the positive attribution is at the patch, or next to it."""
+def share_near_patch(attribution, corners, margin=2):
+    """Return the share of the positive attribution in or next to the patch."""
     found = np.clip(attribution, 0, None)
     shares = []
     for image, (i, j) in zip(found, corners, strict=True):
@@ -49,49 +52,51 @@ def share_at_the_patch(attribution, corners, margin=2):
 
 
 @pytest.mark.parametrize("method", [grad_cam, occlusion])
-def test_the_patch_that_decides_is_found(network, method):
-    X, y, corners = patched(20, seed=1)
+def test_attribution_is_concentrated_at_the_patch(network, method):
+    X, y, corners = striped_images(20, seed=1)
     assert network.score(X, y) > 0.95
     attribution = method(network, X, target=y)
     assert attribution.shape == (20, SIZE, SIZE)
     assert attribution.dtype == np.float32
-    # By chance it would be a quarter: 12 x 12 of 24 x 24 pixels, and less at borders.
-    shares = share_at_the_patch(attribution, corners)
+    # A uniform attribution would have a share of at most a quarter: 12 x 12 of 24 x 24
+    # pixels, and less at the borders.
+    shares = share_near_patch(attribution, corners)
     assert np.median(shares) > 0.75
     assert (shares > 0.4).mean() > 0.9
 
 
-def test_grad_cam_is_that_of_the_paper(network):
-    """Maps weighted by mean gradients, here by finite differences of the logits."""
+def test_grad_cam_matches_finite_differences(network):
+    """Compare with weights from finite differences of the logits, as in the paper."""
     import keras
 
-    X, _, _ = patched(2, seed=2)
+    X, _, _ = striped_images(2, seed=2)
     model = network.model_
     names = [layer.name for layer in model.layers]
     last = max(i for i, name in enumerate(names) if "conv" in name) + 2
-    layer = model.layers[last]  # behind normalization and relu
-    before = keras.Model(model.inputs[0], layer.output)
-    rest = keras.Sequential(
+    layer = model.layers[last]  # after normalization and activation
+    first_part = keras.Model(model.inputs[0], layer.output)
+    second_part = keras.Sequential(
         [keras.Input(layer.output.shape[1:]), *model.layers[last + 1 :]]
     )
-    maps = np.asarray(before(X.astype(np.float32)))
-    for image, of_image in enumerate(maps):
+    maps = np.asarray(first_part(X.astype(np.float32)))
+    for image, image_maps in enumerate(maps):
         weights = np.empty(maps.shape[-1])
         for channel in range(maps.shape[-1]):
-            # The mean gradient is what adding a constant to the map does.
-            step = np.zeros_like(of_image)
+            # The derivative with respect to a constant added to the whole map is the
+            # sum of its gradient, which is proportional to the mean.
+            step = np.zeros_like(image_maps)
             step[..., channel] = 0.05
             logits = [
-                np.log(np.asarray(rest((of_image + sign * step)[None])))[0]
+                np.log(np.asarray(second_part((image_maps + sign * step)[None])))[0]
                 for sign in (1, -1)
             ]
             change = (logits[0] - logits[1]) / 0.1
-            code = network.predict_proba(X)[image].argmax()
-            weights[channel] = change[code] - change.mean()
-        expected = np.maximum((of_image * weights).sum(axis=-1), 0)
+            k = network.predict_proba(X)[image].argmax()
+            weights[channel] = change[k] - change.mean()
+        expected = np.maximum((image_maps * weights).sum(axis=-1), 0)
         found = grad_cam(network, X[[image]])[0]
         factor = SIZE // expected.shape[0]
-        # Where pixels of the map are: in between, it is interpolated.
+        # Average over each pixel of the map to undo the interpolation approximately.
         found = found.reshape(SIZE // factor, factor, SIZE // factor, factor).mean(
             (1, 3)
         )
@@ -99,8 +104,8 @@ def test_grad_cam_is_that_of_the_paper(network):
         assert correlation > 0.95
 
 
-def test_occlusion_is_what_covering_costs(network):
-    X, _, _ = patched(1, seed=3)
+def test_occlusion_is_the_decrease_in_probability(network):
+    X, _, _ = striped_images(1, seed=3)
     found = occlusion(network, X, target="vertical", patch_size=12, strides=12)
     classes = list(network.classes_)
     before = network.predict_proba(X)[0, classes.index("vertical")]
@@ -113,9 +118,9 @@ def test_occlusion_is_what_covering_costs(network):
 
 
 def test_occlusion_covers_the_borders():
-    """Of a sum of all pixels, each pixel's share is known."""
+    """Use a classifier whose probability is the mean of all pixels."""
 
-    class Brightness(ClassifierMixin, BaseEstimator):
+    class BrightnessClassifier(ClassifierMixin, BaseEstimator):
         classes_ = np.array([0, 1])
 
         def __sklearn_is_fitted__(self):
@@ -130,13 +135,13 @@ def test_occlusion_covers_the_borders():
 
     X = np.zeros((1, 7, 5, 1))
     X[0, 6, 4] = 1
-    found = occlusion(Brightness(), X, target=1, patch_size=2, strides=2)[0]
+    found = occlusion(BrightnessClassifier(), X, target=1, patch_size=2, strides=2)[0]
     assert np.isfinite(found).all()
     assert np.unravel_index(found.argmax(), found.shape) == (6, 4)
     assert found[6, 4] > 0
 
 
-def test_occlusion_of_any_classifier_on_rows(digits):
+def test_occlusion_of_other_classifiers_on_flattened_images(digits):
     pipeline = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=200))
     pipeline.fit(digits.rows, digits.target)
     found = occlusion(pipeline, digits.rows[:2], image_shape=(8, 8))
@@ -150,25 +155,25 @@ def test_occlusion_of_any_classifier_on_rows(digits):
     assert_array_equal(display.attributions["occlusion"], found)
 
 
-def test_targets(network):
-    X, y, _ = patched(4, seed=4)
+def test_target_selects_the_class(network):
+    X, y, _ = striped_images(4, seed=4)
     predicted = network.predict(X)
     assert_array_equal(grad_cam(network, X), grad_cam(network, X, target=predicted))
     other = grad_cam(network, X, target="vertical")
     assert_array_equal(other, grad_cam(network, X, target=["vertical"] * 4))
     assert not np.array_equal(other, grad_cam(network, X, target="horizontal"))
-    with pytest.raises(ValueError, match=r"target with \['oblique'\]"):
+    with pytest.raises(ValueError, match=r"target with unknown labels \['oblique'\]"):
         grad_cam(network, X, target="oblique")
     with pytest.raises(ValueError, match=r"target of shape \(3,\)"):
         occlusion(network, X, target=y[:3])
 
 
-def test_many_images_are_those_of_each(network):
-    X, _, _ = patched(40, seed=5)
+def test_grad_cam_does_not_depend_on_batches(network):
+    X, _, _ = striped_images(40, seed=5)
     assert_allclose(grad_cam(network, X)[35:], grad_cam(network, X[35:]), atol=1e-4)
 
 
-def with_a_network_inside(meta, sigmoid=False, logits=False):
+def build_with_nested_model(meta, sigmoid=False, logits=False):
     import keras
 
     layers = keras.layers
@@ -194,11 +199,11 @@ def with_a_network_inside(meta, sigmoid=False, logits=False):
 
 
 @pytest.mark.parametrize("variant", ["plain", "sigmoid", "logits"])
-def test_a_builders_network(variant):
-    X, y, corners = patched(300, seed=0)
+def test_grad_cam_of_nested_model(variant):
+    X, y, corners = striped_images(300, seed=0)
     settings = {} if variant == "plain" else {f"model__{variant}": True}
     network = CNNClassifier(
-        with_a_network_inside, average=False, epochs=12, augment=False, random_state=0
+        build_with_nested_model, average=False, epochs=12, augment=False, random_state=0
     ).set_params(**settings)
     if variant != "logits":
         network.set_params(learning_rate=1e-2)
@@ -207,10 +212,10 @@ def test_a_builders_network(variant):
     network.fit(X, y)
     assert network.score(X, y) > 0.9
     found = grad_cam(network, X[:20], target=y[:20])
-    assert np.median(share_at_the_patch(found, corners[:20])) > 0.5
+    assert np.median(share_near_patch(found, corners[:20])) > 0.5
 
 
-def flat(meta):
+def build_without_convolution(meta):
     import keras
 
     return keras.Sequential(
@@ -222,18 +227,20 @@ def flat(meta):
     )
 
 
-def test_layers_by_name(network, few, fitted):
-    X, _, _ = patched(2, seed=6)
+def test_grad_cam_layer(network, few, fitted):
+    X, _, _ = striped_images(2, seed=6)
     convolutions = [n for n in (x.name for x in network.model_.layers) if "conv" in n]
     assert grad_cam(network, X, layer=convolutions[0]).shape == (2, SIZE, SIZE)
-    with pytest.raises(ValueError, match="Got layer='conv9', but the layers"):
+    with pytest.raises(ValueError, match="Got layer='conv9', but expected a layer"):
         grad_cam(network, X, layer="conv9")
-    without = CNNClassifier(flat, epochs=1).fit(few.images, few.target)
-    with pytest.raises(ValueError, match="no layer whose output is maps"):
+    without = CNNClassifier(build_without_convolution, epochs=1).fit(
+        few.images, few.target
+    )
+    with pytest.raises(ValueError, match="no layer that outputs feature maps"):
         grad_cam(without, few.images[:2])
 
 
-def test_searches_and_others(few, tiny_cnn):
+def test_grad_cam_of_searches_and_other_classifiers(few, tiny_cnn):
     search = GridSearchCV(tiny_cnn(epochs=1), {"dropout": [0.1]}, cv=2)
     search.fit(few.images, few.target)
     of_search = grad_cam(search, few.images[:3])
@@ -251,16 +258,16 @@ def test_searches_and_others(few, tiny_cnn):
         ({"strides": 1.5}, "Got strides=1.5"),
     ],
 )
-def test_sizes_that_make_no_sense(network, settings, match):
+def test_occlusion_rejects_invalid_sizes(network, settings, match):
     with pytest.raises(ValueError, match=match):
-        occlusion(network, patched(1, seed=7)[0], **settings)
+        occlusion(network, striped_images(1, seed=7)[0], **settings)
 
 
-# The display
+# AttributionDisplay
 
 
-def test_display(network):
-    X, _, _ = patched(3, seed=8)
+def test_display_of_both_methods(network):
+    X, _, _ = striped_images(3, seed=8)
     display = AttributionDisplay.from_estimator(network, X)
     assert display.axes_.shape == (3, 3)
     assert [axes.get_title() for axes in display.axes_[0, 1:]] == [
@@ -281,17 +288,17 @@ def test_display(network):
 
 
 def test_display_of_one_method(network):
-    X, y, _ = patched(2, seed=9)
+    X, y, _ = striped_images(2, seed=9)
     display = AttributionDisplay.from_estimator(
         network, X, target=y, method="occlusion", display_labels=["H", "V"]
     )
     assert list(display.attributions) == ["occlusion"]
     assert {axes.get_title()[0] for axes in display.axes_[:, 0]} <= {"H", "V"}
-    with pytest.raises(ValueError, match="Got method with 'lime'"):
+    with pytest.raises(ValueError, match="Got 'lime' in method"):
         AttributionDisplay.from_estimator(network, X, method="lime")
 
 
-def test_nothing_attributed():
+def test_display_of_zero_attributions():
     images = np.zeros((1, 4, 4, 1))
     display = AttributionDisplay(images, {"none": np.zeros((1, 4, 4))}).plot()
     assert_array_equal(display.overlays_[0][0].get_array(), np.zeros((4, 4)))

@@ -1,4 +1,4 @@
-"""What a hundred fits in one process leave behind."""
+"""Memory use of many fits in one process."""
 
 import json
 import subprocess
@@ -30,16 +30,16 @@ def build(meta, units=4):
         ]
     )
 
-networks = [
+estimators = [
     CNNClassifier(filters=(6, 8), epochs=1, random_state=0),
     CNNClassifier(build, epochs=1, random_state=0),
 ]
 used = {}
 for n in range(1, 101):
-    # Not a new batch size each time: oneDNN keeps kernels, up to a limit, for each.
+    # Only two batch sizes: oneDNN keeps kernels for each size, up to a limit.
     settings = {"batch_size": 16 * (1 + n // 2 % 2), "learning_rate": 1e-3 * n}
-    network = networks[n % 2].set_params(**settings)
-    network.fit(X, y).predict(X)
+    estimator = estimators[n % 2].set_params(**settings)
+    estimator.fit(X, y).predict(X)
     if n in (10, 100):
         used[n] = megabytes()
 print(json.dumps(used))
@@ -48,7 +48,7 @@ print(json.dumps(used))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_hundred_fits_need_no_more_memory_than_ten():
+def test_memory_use_after_100_fits_equals_that_after_10():
     out = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     ).stdout

@@ -1,4 +1,4 @@
-"""The same fit in any process gives the same bits, and leaves no traces behind."""
+"""A seeded fit gives the same bits in any process, and changes no global state."""
 
 import copy
 import hashlib
@@ -12,34 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import network_values, small_builder
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from sklearn.datasets import load_digits
 
 import skcnn
-from skcnn import CNNClassifier, _saving
-from skcnn._tensorflow import import_tensorflow
+from skcnn import CNNClassifier
+from skcnn._utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
 
 
-def data(n=160):
+def load_images(n=160):
     X, y = load_digits(return_X_y=True, n_class=4)
     return X[:n].reshape(-1, 8, 8, 1).astype(np.uint8), y[:n]
-
-
-def small_builder(meta, units=6):
-    """Without a seed anywhere: fit has to decide every number."""
-    import keras
-
-    return keras.Sequential(
-        [
-            keras.Input(meta["image_shape_"]),
-            keras.layers.Flatten(),
-            keras.layers.Dense(units, activation="relu"),
-            keras.layers.Dropout(0.3),
-            keras.layers.Dense(meta["n_classes_"], activation="softmax"),
-        ]
-    )
 
 
 STOCHASTIC = {
@@ -52,7 +38,9 @@ STOCHASTIC = {
     "epochs": 2,
     "random_state": 3,
 }
-OF_A_BUILDER = {
+
+
+WITH_BUILDER = {
     "model": small_builder,
     "augment": {"rotation": 0.2},
     "batch_size": 32,
@@ -61,48 +49,46 @@ OF_A_BUILDER = {
 }
 
 
-def fingerprint(params):
-    """All bits that training makes: weights, random states, optimizer, history."""
-    estimator = CNNClassifier(**params).fit(*data())
+def hash_of_fit(params):
+    """Hash of everything that training determines, and of predictions."""
+    estimator = CNNClassifier(**params).fit(*load_images())
     digest = hashlib.sha256()
-    for value in _saving.values(estimator.model_):
+    for value in network_values(estimator):
         digest.update(value.tobytes())
     digest.update(json.dumps(estimator.history_, sort_keys=True).encode())
-    digest.update(estimator.predict_proba(data()[0]).tobytes())
+    digest.update(estimator.predict_proba(load_images()[0]).tobytes())
     return digest.hexdigest()
 
 
 @pytest.fixture(scope="module")
-def fingerprints():
-    return [fingerprint(params) for params in (STOCHASTIC, OF_A_BUILDER)]
+def expected_hashes():
+    return [hash_of_fit(params) for params in (STOCHASTIC, WITH_BUILDER)]
 
 
-def test_in_one_process_after_other_fits(fingerprints):
-    CNNClassifier(filters=(3,), epochs=1, random_state=8).fit(*data(40))
+def test_fit_is_reproducible_after_other_fits(expected_hashes):
+    CNNClassifier(filters=(3,), epochs=1, random_state=8).fit(*load_images(40))
     random.random()
     np.random.random()  # noqa: NPY002
     tf.random.uniform(())
-    again = [fingerprint(params) for params in (STOCHASTIC, OF_A_BUILDER)]
-    assert again == fingerprints
+    again = [hash_of_fit(params) for params in (STOCHASTIC, WITH_BUILDER)]
+    assert again == expected_hashes
 
 
-def test_through_joblib(fingerprints):
-    """loky's processes have threads as many as this one when they are told so."""
+def test_fit_is_reproducible_in_joblib_workers(expected_hashes):
+    """With as many threads as this process has."""
     with parallel_config("loky", inner_max_num_threads=cpu_count()):
         in_workers = Parallel(n_jobs=2)(
-            delayed(fingerprint)(params) for params in (STOCHASTIC, OF_A_BUILDER)
+            delayed(hash_of_fit)(params) for params in (STOCHASTIC, WITH_BUILDER)
         )
-    assert in_workers == fingerprints
+    assert in_workers == expected_hashes
 
 
-# Fresh processes
-
-PLAIN = """
+FRESH_PROCESS = """
 import gc, json, pickle, weakref
 import numpy as np
 from skcnn import CNNClassifier
 
-# The import of TensorFlow, in the first fit, leaves nothing that holds its images.
+# The first fit imports TensorFlow, which must not keep a reference to its images.
 gc.disable()
 X = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8)
 images = weakref.ref(X)
@@ -112,13 +98,14 @@ freed = images() is None
 gc.enable()
 
 import test_reproducibility as shared
-prints = [shared.fingerprint(p) for p in (shared.OF_A_BUILDER, shared.STOCHASTIC)]
-X, y = shared.data()
+hashes = [shared.hash_of_fit(p) for p in (shared.WITH_BUILDER, shared.STOCHASTIC)]
+X, y = shared.load_images()
 estimator = CNNClassifier(filters=(4,), epochs=1, random_state=0).fit(X, y)
 restored = pickle.loads(pickle.dumps(estimator))
 same = (restored.predict_proba(X) == estimator.predict_proba(X)).all()
-print(json.dumps({"prints": prints[::-1], "same": bool(same), "freed": freed}))
+print(json.dumps({"hashes": hashes[::-1], "same": bool(same), "freed": freed}))
 """
+
 
 SCIKERAS_FIRST = """
 import json
@@ -128,13 +115,14 @@ from skcnn import CNNClassifier
 import test_reproducibility as shared
 
 before = keras.Model.__reduce__, keras.Model.__deepcopy__
-X, y = shared.data()
+X, y = shared.load_images()
 estimator = CNNClassifier(filters=(4,), epochs=1, random_state=0).fit(X, y)
 after = keras.Model.__reduce__, keras.Model.__deepcopy__
 restored = pickle.loads(pickle.dumps(estimator))
 same = (restored.predict_proba(X) == estimator.predict_proba(X)).all()
-print(json.dumps({"kept": before == after, "same": bool(same)}))
+print(json.dumps({"unchanged": before == after, "same": bool(same)}))
 """
+
 
 UNPICKLED_FIRST = """
 import json, sys, pickle
@@ -145,16 +133,16 @@ print(json.dumps({"same": bool((estimator.predict_proba(X) == proba).all())}))
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory):
-    """What the scripts above print; they run side by side."""
+def outputs(tmp_path_factory):
+    """What the scripts above print. They run at the same time."""
     folder = tmp_path_factory.mktemp("processes")
-    X, y = data()
+    X, y = load_images()
     estimator = CNNClassifier(**STOCHASTIC).fit(X, y)
     with open(folder / "fitted.pkl", "wb") as file:
         pickle.dump((X, estimator.predict_proba(X), estimator), file)
-    places = [Path(skcnn.__file__).parent.parent, Path(__file__).parent]
+    folders = [Path(skcnn.__file__).parent.parent, Path(__file__).parent]
     env = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
-    env["PYTHONPATH"] = os.pathsep.join(map(str, places))
+    env["PYTHONPATH"] = os.pathsep.join(map(str, folders))
     started = {
         name: subprocess.Popen(
             [sys.executable, "-c", script, "fitted.pkl"],
@@ -165,9 +153,9 @@ def processes(tmp_path_factory):
             text=True,
         )
         for name, script, settings in [
-            ("plain", PLAIN, {}),
+            ("plain", FRESH_PROCESS, {}),
             ("scikeras", SCIKERAS_FIRST, {}),
-            # TensorFlow's own switch does not silence its start-up since 2.19.
+            # TensorFlow's own setting does not silence its start-up lines since 2.19.
             ("unpickled", UNPICKLED_FIRST, {"TF_CPP_MIN_LOG_LEVEL": "2"}),
         ]
     }
@@ -179,36 +167,33 @@ def processes(tmp_path_factory):
     return results
 
 
-def test_in_another_process(processes, fingerprints):
-    result, _, _ = processes["plain"]
-    assert result == {"prints": fingerprints, "same": True, "freed": True}
+def test_fit_is_reproducible_in_fresh_process(outputs, expected_hashes):
+    result, _, _ = outputs["plain"]
+    assert result == {"hashes": expected_hashes, "same": True, "freed": True}
 
 
 @pytest.mark.parametrize("name", ["plain", "unpickled"])
-def test_not_a_line_that_nobody_asked_for(processes, name):
-    _, out, err = processes[name]
+def test_fresh_process_prints_nothing_unexpected(outputs, name):
+    _, out, err = outputs[name]
     assert err == ""
     assert len(out.splitlines()) == 1
 
 
-def test_unpickled_in_another_process(processes):
-    assert processes["unpickled"][0] == {"same": True}
+def test_unpickling_in_fresh_process(outputs):
+    assert outputs["unpickled"][0] == {"same": True}
 
 
-def test_scikeras_imported_by_the_user(processes):
-    """Who imports scikeras wants what its import does; ours works with it as well."""
-    assert processes["scikeras"][0] == {"kept": True, "same": True}
-
-
-# No traces
+def test_import_of_scikeras_by_user_keeps_its_effect(outputs):
+    """Users may want what that import does; skcnn must not undo it."""
+    assert outputs["scikeras"][0] == {"unchanged": True, "same": True}
 
 
 @pytest.mark.parametrize(
     ("params", "precision"),
-    [(STOCHASTIC, "float32"), (OF_A_BUILDER, "bfloat16")],
+    [(STOCHASTIC, "float32"), (WITH_BUILDER, "bfloat16")],
     ids=["cnn", "builder"],
 )
-def test_global_state_is_as_before(params, precision):
+def test_fit_and_predict_do_not_change_global_state(params, precision):
     import keras
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
@@ -231,33 +216,33 @@ def test_global_state_is_as_before(params, precision):
             "log level": tf.get_logger().level,
         }
 
-    X, y = data(64)
-    if "model" in params:  # a layer without a seed, too
+    X, y = load_images(64)
+    if "model" in params:  # with a layer without a seed
         params = params | {"augment": keras.layers.RandomTranslation(0.1, 0.1)}
     estimator = CNNClassifier(**params | {"precision": precision, "epochs": 1})
-    estimator.fit(X, y)  # what the first import sets is not meant
+    estimator.fit(X, y)  # imports may change the state once
     before = state()
     estimator.fit(X, y).predict(X)
-    # Unpickling the user's layer is Keras' own doing, and draws a seed.
+    # Keras draws a seed when it unpickles the layer, so leave it out.
     estimator.set_params(augment=True)
     pickle.loads(pickle.dumps(estimator)).set_params(warm_start=True).fit(X, y)
     assert state() == before
 
 
-def test_unseeded_numbers_of_tensorflow_go_on_as_without_a_fit():
+def test_fit_does_not_advance_global_generator_of_tensorflow():
     tf.random.set_seed(5)
     expected = [float(tf.random.uniform(())) for _ in range(2)]
     tf.random.set_seed(5)
     first = float(tf.random.uniform(()))
-    CNNClassifier(**STOCHASTIC | {"epochs": 1}).fit(*data(64))
+    CNNClassifier(**STOCHASTIC | {"epochs": 1}).fit(*load_images(64))
     assert [first, float(tf.random.uniform(()))] == expected
 
 
-def test_keras_pickles_and_copies_as_before():
-    """Importing scikeras replaces this in the whole process; it was put back."""
+def test_import_of_scikeras_leaves_keras_unchanged():
+    """The import replaces methods of Keras, and skcnn restores them."""
     import keras
 
-    CNNClassifier(**OF_A_BUILDER | {"epochs": 1}).fit(*data(64))
+    CNNClassifier(**WITH_BUILDER | {"epochs": 1}).fit(*load_images(64))
     assert "scikeras" in sys.modules
     classes = [
         keras.Model,
@@ -271,12 +256,12 @@ def test_keras_pickles_and_copies_as_before():
             assert "scikeras" not in (getattr(method, "__module__", "") or "")
     network = small_builder({"image_shape_": (8, 8, 1), "n_classes_": 4})
     network.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
-    X, y = data(64)
+    X, y = load_images(64)
     network.fit(X, y, verbose=0)
     expected = network.predict(X, verbose=0)
-    twins = [pickle.loads(pickle.dumps(network)), copy.deepcopy(network)]
-    for twin in twins:
-        np.testing.assert_array_equal(twin.predict(X, verbose=0), expected)
-        twin.fit(X, y, verbose=0)
+    copies = [pickle.loads(pickle.dumps(network)), copy.deepcopy(network)]
+    for copied in copies:
+        np.testing.assert_array_equal(copied.predict(X, verbose=0), expected)
+        copied.fit(X, y, verbose=0)
     np.testing.assert_array_equal(network.predict(X, verbose=0), expected)
     assert type(copy.deepcopy(keras.optimizers.Adam(0.1))) is keras.optimizers.Adam

@@ -1,4 +1,4 @@
-"""Who trains on what: folds, the split inside a fit, and no leak between them."""
+"""Folds and the inner validation split: which images each one has, and no leaks."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,11 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
-import skcnn._train
 from skcnn import CNNClassifier
+from skcnn._training._loop import TrainingLoop
 
-# Tags
 
-
-def test_is_a_classifier_to_scikit_learn():
+def test_tags():
     network = CNNClassifier()
     assert is_classifier(network)
     assert is_classifier(make_pipeline(network))
@@ -37,17 +35,14 @@ def test_is_a_classifier_to_scikit_learn():
     assert not tags.input_tags.allow_nan
 
 
-# Folds
-
-
 @pytest.fixture(scope="module")
 def class_ordered(digits):
-    """Ten classes of 50 images, one class after the other, as folders are read."""
+    """Ten classes of 50 images each, sorted by class, as loaded from folders."""
     rows = np.concatenate([np.flatnonzero(digits.target == k)[:50] for k in range(10)])
     return digits.images[rows], digits.target[rows]
 
 
-def test_folds_of_class_ordered_data_hold_every_class(class_ordered, tiny_cnn):
+def test_folds_of_class_ordered_data_have_every_class(class_ordered, tiny_cnn):
     X, y = class_ordered
     cv = check_cv(5, y, classifier=is_classifier(tiny_cnn()))
     assert isinstance(cv, StratifiedKFold)
@@ -58,11 +53,9 @@ def test_folds_of_class_ordered_data_hold_every_class(class_ordered, tiny_cnn):
         assert_array_equal(np.bincount(y[test]), np.full(10, 10))
         assert_array_equal(np.bincount(y[train]), np.full(10, 40))
         assert np.intersect1d(train, test).size == 0
-    # 0.0 in unstratified folds: each would hold the two classes not trained on.
+    # Without stratification each test fold would have two unknown classes, and score 0.
     assert results["test_score"].min() > 0.6
 
-
-# Chance: 600 images of noise in five classes that mean nothing
 
 N_CLASSES = 5
 
@@ -75,125 +68,123 @@ def noise():
 
 
 @pytest.fixture
-def memorizer(tiny_cnn):
-    """A network that learns such noise by heart."""
+def memorizing_cnn(tiny_cnn):
+    """A network that memorizes such noise."""
     return tiny_cnn(filters=(24,), dense_units=96, normalize=True, epochs=20)
 
 
-def four_sigma(n):
-    """How far from chance an honest accuracy on n images may be: 1 in 16,000."""
+def four_standard_errors(n):
+    """Largest plausible deviation of an accuracy on n images from chance (p = 6e-5)."""
     chance = 1 / N_CLASSES
     return 4 * np.sqrt(chance * (1 - chance) / n)
 
 
-def test_random_labels_are_at_chance(noise, memorizer):
+def test_cross_validation_on_random_labels_is_at_chance(noise, memorizing_cnn):
     X, y = noise
-    results = cross_validate(memorizer, X, y, cv=5, return_train_score=True)
-    # It has learned what it has seen, so a leak of training images would show.
+    results = cross_validate(memorizing_cnn, X, y, cv=5, return_train_score=True)
+    # It has memorized the training images, so that a leak of them would show.
     assert results["train_score"].min() > 0.9
     accuracy = results["test_score"].mean()
-    assert abs(accuracy - 1 / N_CLASSES) < four_sigma(len(y))
+    assert abs(accuracy - 1 / N_CLASSES) < four_standard_errors(len(y))
 
 
-def test_the_bound_on_chance_finds_a_leak(noise, memorizer):
-    """The test above can fail: it does when a third of the images were trained on."""
+def test_bound_on_chance_detects_a_leak(noise, memorizing_cnn):
+    """The bound is exceeded if a third of the test images are training images."""
     X, y = noise
     train, test = train_test_split(np.arange(600), test_size=0.4, random_state=0)
-    network = memorizer.fit(X[train], y[train])
-    honest = network.score(X[test], y[test])
-    assert abs(honest - 1 / N_CLASSES) < four_sigma(len(test))
-    leaky = np.concatenate([test, train[: len(test) // 2]])
-    leaked = network.score(X[leaky], y[leaky])
-    assert leaked - 1 / N_CLASSES > four_sigma(len(leaky))
-
-
-# The split inside a fit
+    network = memorizing_cnn.fit(X[train], y[train])
+    accuracy = network.score(X[test], y[test])
+    assert abs(accuracy - 1 / N_CLASSES) < four_standard_errors(len(test))
+    with_leak = np.concatenate([test, train[: len(test) // 2]])
+    leaked = network.score(X[with_leak], y[with_leak])
+    assert leaked - 1 / N_CLASSES > four_standard_errors(len(with_leak))
 
 
 @pytest.fixture
-def fed(monkeypatch):
-    """Rows that fits have trained on and validated on, fit after fit."""
+def fit_rows(monkeypatch):
+    """The rows for training and for validation of each fit."""
     rows = []
-    train = skcnn._train.train
+    run = TrainingLoop.run
 
-    def recorded(trainer, data, validation, **kwargs):
-        rows.append((data.rows, None if validation is None else validation.rows))
-        return train(trainer, data, validation, **kwargs)
+    def recorded(loop, n_epochs):
+        validation = loop.validation
+        rows.append((loop.data.rows, None if validation is None else validation.rows))
+        return run(loop, n_epochs)
 
-    monkeypatch.setattr(skcnn._train, "train", recorded)
+    monkeypatch.setattr(TrainingLoop, "run", recorded)
     return rows
 
 
-def test_inner_split_is_stratified_and_disjoint(class_ordered, tiny_cnn, fed):
+def test_inner_split_is_stratified_and_disjoint(class_ordered, tiny_cnn, fit_rows):
     X, y = class_ordered
     uneven = np.r_[:100, 100:150:2, 150:500]  # 25 of class 2
     X, y = X[uneven], y[uneven]
     tiny_cnn(epochs=1, validation_fraction=0.2).fit(X, y)
-    ((train, validation),) = fed
+    ((train, validation),) = fit_rows
     assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(y)))
     expected = np.where(np.arange(10) == 2, 5, 10)
     assert_array_equal(np.bincount(y[validation]), expected)
 
 
-def test_inner_split_is_seeded(few, tiny_cnn, fed):
+def test_inner_split_is_seeded(few, tiny_cnn, fit_rows):
     for random_state in (0, 0, 1):
         network = tiny_cnn(
             epochs=1, validation_fraction=0.25, random_state=random_state
         )
-        np.random.seed(len(fed))  # noqa: NPY002, makes no difference
+        np.random.seed(len(fit_rows))  # noqa: NPY002, has no effect
         network.fit(few.images, few.target)
-    first, again, other = fed
+    first, again, other = fit_rows
     assert_array_equal(first[1], again[1])
     assert len(first[1]) == len(other[1]) == 40
     assert not np.array_equal(first[1], other[1])
 
 
-def test_no_inner_split_unless_asked_for(few, tiny_cnn, fed):
+def test_no_inner_split_by_default(few, tiny_cnn, fit_rows):
     network = tiny_cnn(epochs=1).fit(few.images, few.target)
-    ((train, validation),) = fed
+    ((train, validation),) = fit_rows
     assert_array_equal(train, np.arange(160))
     assert validation is None
     assert set(network.history_) == {"loss", "accuracy"}
 
 
-def test_samples_without_weight_are_neither_trained_nor_validated_on(
-    few, tiny_cnn, fed
-):
+def test_samples_of_zero_weight_are_in_neither_part(few, tiny_cnn, fit_rows):
     weight = np.ones(160)
     weight[::4] = 0
     network = tiny_cnn(epochs=1, validation_fraction=0.25)
     network.fit(few.images, few.target, sample_weight=weight)
-    ((train, validation),) = fed
+    ((train, validation),) = fit_rows
     used = np.sort(np.concatenate([train, validation]))
     assert_array_equal(used, np.flatnonzero(weight))
 
 
-def test_inner_split_of_a_fold_comes_from_its_training_images(few, tiny_cnn, fed):
+def test_inner_split_of_a_fold_uses_its_training_images(few, tiny_cnn, fit_rows):
     network = tiny_cnn(epochs=1, validation_fraction=0.25)
     cross_validate(network, few.images, few.target, cv=2)
-    assert len(fed) == 2
-    for train, validation in fed:  # 80 images are all that a fit is given
+    assert len(fit_rows) == 2
+    for train, validation in fit_rows:  # each fit gets 80 images
         assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(80))
 
 
-def test_class_ordered_data_are_validated_on_every_class(class_ordered, fast_cnn):
-    """The last rows, which Keras' validation_split takes, hold two classes of ten."""
+def test_inner_validation_of_class_ordered_data_has_every_class(
+    class_ordered, fast_cnn
+):
+    """Keras' validation_split would take the last rows: two classes of ten."""
     X, y = class_ordered
     network = fast_cnn(validation_fraction=0.2).fit(X, y)
     assert len(network.history_["val_accuracy"]) == network.n_epochs_ == 5
     assert network.history_["val_accuracy"][-1] > 0.6
 
 
-def test_inner_validation_of_random_labels_is_at_chance(noise, memorizer):
+def test_inner_validation_of_random_labels_is_at_chance(noise, memorizing_cnn):
     X, y = noise
-    network = memorizer.set_params(validation_fraction=0.3).fit(X, y)
+    network = memorizing_cnn.set_params(validation_fraction=0.3).fit(X, y)
     assert network.history_["accuracy"][-1] > 0.9
     accuracy = network.history_["val_accuracy"][-1]
-    assert abs(accuracy - 1 / N_CLASSES) < four_sigma(180)
+    assert abs(accuracy - 1 / N_CLASSES) < four_standard_errors(180)
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_split_that_leaves_out_classes_is_refused(few, tiny_cnn, fraction):
+def test_inner_split_must_have_every_class_in_both_parts(few, tiny_cnn, fraction):
     with pytest.raises(
         ValueError, match=f"Got validation_fraction={fraction}, but 160"
     ):

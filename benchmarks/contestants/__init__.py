@@ -1,55 +1,63 @@
-"""Each module prepares a task for one library: ``prepare(task, X, y)``.
+"""The libraries to compare, one module each.
 
-It returns a function that does the timed work once, and one that tells how accurate
-what it has trained is: the best score of a search, and else the accuracy on what was
-trained on, after some more epochs where the timed work is too short to tell. Where
-single epochs are timed, Keras' and skcnn's is that in training, as their moving
-averages take long to settle.
+Each module defines ``prepare(task, X, y)``, which returns two functions. The first one
+does the timed work once. The second one returns the accuracy of the trained network.
+
+The accuracy is measured on the training data, after ``task.extra_epochs`` more epochs.
+A search without extra epochs reports its best score instead. If single epochs are
+timed, Keras and skcnn report the accuracy during training, because the moving averages
+of batch normalization converge slowly.
 """
 
 from importlib.metadata import PackageNotFoundError, version
 
 
-def versions_of(*names):
+def package_versions(*names):
     return {name: _version(name) for name in names}
 
 
 def _version(name):
     try:
         return version(name)
-    except PackageNotFoundError:  # tensorflow may come as tensorflow-cpu
+    except PackageNotFoundError:  # tensorflow-cpu instead of tensorflow
         return version(f"{name}-cpu")
 
 
-def folds(task):
-    """The same folds for all: not every contestant is a classifier to `cv=5`."""
+def make_cv(task):
+    """Return a splitter that gives all libraries the same folds.
+
+    With `cv=5`, the folds depend on whether scikit-learn recognizes a classifier.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     return StratifiedKFold(task.cv)
 
 
-def fitting(task, network, X, y, epochs="epochs"):
-    """What `prepare` returns where fits are timed; `epochs` is a parameter's name."""
+def fit_functions(task, network, X, y, epochs="epochs"):
+    """Return the functions that time a fit.
+
+    `epochs` is the name of the parameter that sets the number of epochs.
+    """
 
     def accuracy():
-        network.set_params(**{epochs: task.epochs + task.more_epochs})
+        network.set_params(**{epochs: task.epochs + task.extra_epochs})
         return float(network.fit(X, y).score(X, y))
 
     return lambda: network.fit(X, y), accuracy
 
 
-def searching(task, search, X, y, epochs="epochs"):
-    """What `prepare` returns where searches are timed."""
-    if not task.more_epochs:
+def search_functions(task, search, X, y, epochs="epochs"):
+    """Return the functions that time a search."""
+    if not task.extra_epochs:
         return lambda: search.fit(X, y), lambda: float(search.best_score_)
-    _, accuracy = fitting(task, search.estimator, X, y, epochs)
+    _, accuracy = fit_functions(task, search.estimator, X, y, epochs)
     return lambda: search.fit(X, y), accuracy
 
 
-def predicting(task, network, X, y):
-    """What `prepare` returns where prediction is timed, of all or one at a time."""
+def predict_functions(task, network, X, y):
+    """Return the functions that time prediction, for all images or one at a time."""
     network.fit(X[:640], y[:640])
-    if task.what == "predict":
+    if task.kind == "predict":
         return lambda: network.predict_proba(X), lambda: None
     return (
         lambda: [network.predict_proba(X[i : i + 1]) for i in range(100)],
@@ -57,10 +65,10 @@ def predicting(task, network, X, y):
     )
 
 
-def augmenting(task, X, change):
-    """What `prepare` returns where the changing of images is timed, batch by batch.
+def augment_functions(task, X, augment):
+    """Return the functions that time augmentation.
 
-    `change` takes a batch and its index.
+    `augment` is called with each batch and its index.
     """
     import tensorflow as tf
 
@@ -69,7 +77,7 @@ def augmenting(task, X, change):
         total = tf.constant(0.0)
         for i in tf.range(task.n // task.batch_size):
             batch = images[i * task.batch_size : (i + 1) * task.batch_size]
-            total += change(batch, i)[0, 0, 0, 0]
+            total += augment(batch, i)[0, 0, 0, 0]
         return total
 
     images = tf.constant(X, tf.float32)

@@ -1,22 +1,22 @@
-"""Keras itself: ``Model.fit``, as its documentation teaches it."""
+"""Keras with ``Model.fit``, as in its documentation."""
 
 import keras
 
-from . import augmenting, versions_of
+from . import augment_functions, package_versions
 
 
 def versions():
-    return versions_of("keras", "tensorflow")
+    return package_versions("keras", "tensorflow")
 
 
 def build(shape, n_classes, task, flat=False):
-    """The network of skcnn's builder, in plain Keras."""
+    """Build the same network as skcnn, with plain Keras."""
     layers, settings = keras.layers, task.network
     stack = [keras.Input((shape[0] * shape[1] * shape[2],) if flat else shape)]
     if flat:
         stack.append(layers.Reshape(shape))
     if task.augment:
-        stack += augmentation()
+        stack += augmentation_layers()
     if settings["normalize"]:
         stack.append(layers.BatchNormalization())
     last = len(settings["filters"]) - 1
@@ -45,8 +45,8 @@ def build(shape, n_classes, task, flat=False):
     return keras.Sequential(stack)
 
 
-def augmentation():
-    """What ``augment=True`` stands for."""
+def augmentation_layers():
+    """Return the layers that correspond to ``augment=True``."""
     return [
         keras.layers.RandomFlip("horizontal"),
         keras.layers.RandomRotation(0.1),
@@ -54,7 +54,7 @@ def augmentation():
     ]
 
 
-def compiled(shape, n_classes, task):
+def build_compiled(shape, n_classes, task):
     model = build(shape, n_classes, task)
     model.compile(
         optimizer=keras.optimizers.Adam(task.learning_rate),
@@ -67,22 +67,25 @@ def compiled(shape, n_classes, task):
 def prepare(task, X, y):
     keras.utils.set_random_seed(0)
     shape, n_classes = X.shape[1:], int(y.max()) + 1
-    if task.what == "augment":
-        layers = keras.Sequential(augmentation())
-        return augmenting(task, X, lambda images, i: layers(images, training=True))
-    how = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
-    state = {"model": compiled(shape, n_classes, task)}
+    if task.kind == "augment":
+        layers = keras.Sequential(augmentation_layers())
+        return augment_functions(
+            task, X, lambda images, i: layers(images, training=True)
+        )
+    fit_kwargs = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
+    state = {"model": build_compiled(shape, n_classes, task)}
 
     def fit():
-        if task.what == "fit":
-            state["model"] = compiled(shape, n_classes, task)
-        state["history"] = state["model"].fit(X, y, **how).history
+        if task.kind == "fit":
+            state["model"] = build_compiled(shape, n_classes, task)
+        state["history"] = state["model"].fit(X, y, **fit_kwargs).history
 
     def accuracy():
-        how["epochs"] = task.epochs + task.more_epochs
+        fit_kwargs["epochs"] = task.epochs + task.extra_epochs
         fit()
-        if task.what == "epoch":
-            return max(state["history"]["accuracy"])  # the last may be a slip
+        if task.kind == "epoch":
+            # The accuracy of the last epoch may be lower by chance.
+            return max(state["history"]["accuracy"])
         return float((state["model"].predict(X, verbose=0).argmax(axis=1) == y).mean())
 
     return fit, accuracy

@@ -1,13 +1,13 @@
-"""Keras' own wrapper for scikit-learn, which takes flattened rows only."""
+"""Keras' own scikit-learn wrapper, which accepts only flattened images."""
 
 from keras.wrappers import SKLearnClassifier
 from sklearn.model_selection import GridSearchCV
 
-from . import folds, keras, versions_of
+from . import keras, make_cv, package_versions
 
 
 def versions():
-    return versions_of("keras", "tensorflow", "scikit-learn")
+    return package_versions("keras", "tensorflow", "scikit-learn")
 
 
 def prepare(task, X, y):
@@ -23,15 +23,15 @@ def prepare(task, X, y):
         )
         return model
 
-    # Its clone loses fit_kwargs, and parameters of the model are not parameters: the
-    # candidates are dicts of them, and what fit needs goes through the search.
+    # The wrapper does not expose the parameters of the model, so the grid consists of
+    # values for model_kwargs. `clone` drops fit_kwargs, so they are passed to fit.
     (name, values) = next(iter(task.grid.items()))
     network = SKLearnClassifier(build, model_kwargs={name: values[0]})
     search = GridSearchCV(
         network,
         {"model_kwargs": [{name: value} for value in values]},
-        cv=folds(task),
+        cv=make_cv(task),
         scoring="accuracy",
     )
-    how = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
-    return lambda: search.fit(rows, y, **how), lambda: search.best_score_
+    fit_kwargs = {"batch_size": task.batch_size, "epochs": task.epochs, "verbose": 0}
+    return lambda: search.fit(rows, y, **fit_kwargs), lambda: search.best_score_

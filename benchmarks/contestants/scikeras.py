@@ -1,11 +1,18 @@
 from scikeras.wrappers import KerasClassifier
 from sklearn.model_selection import GridSearchCV
 
-from . import fitting, folds, keras, predicting, searching, versions_of
+from . import (
+    fit_functions,
+    keras,
+    make_cv,
+    package_versions,
+    predict_functions,
+    search_functions,
+)
 
 
 def versions():
-    return versions_of("scikeras", "keras", "tensorflow", "scikit-learn")
+    return package_versions("scikeras", "keras", "tensorflow", "scikit-learn")
 
 
 def prepare(task, X, y):
@@ -25,12 +32,12 @@ def prepare(task, X, y):
         verbose=0,
         random_state=0,
     )
-    if task.what == "search":
+    if task.kind == "search":
         grid = {f"optimizer__{name}": values for name, values in task.grid.items()}
         search = GridSearchCV(
-            network, grid, cv=folds(task), n_jobs=task.n_jobs, scoring="accuracy"
+            network, grid, cv=make_cv(task), n_jobs=task.n_jobs, scoring="accuracy"
         )
-        return searching(task, search, X, y)
-    if task.what == "fit":
-        return fitting(task, network, X, y)
-    return predicting(task, network, X, y)
+        return search_functions(task, search, X, y)
+    if task.kind == "fit":
+        return fit_functions(task, network, X, y)
+    return predict_functions(task, network, X, y)

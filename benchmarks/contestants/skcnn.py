@@ -2,11 +2,18 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
-from skcnn._augment import check_augment, random_affine
+from skcnn._network._augmentation import check_augment, random_affine
 
-from . import augmenting, fitting, folds, predicting, searching, versions_of
+from . import (
+    augment_functions,
+    fit_functions,
+    make_cv,
+    package_versions,
+    predict_functions,
+    search_functions,
+)
 
-# As all contestants' networks are.
+# Settings that give the same network as the other libraries.
 PLAIN = {
     "stem_strides": 1,
     "batch_norm": False,
@@ -17,7 +24,7 @@ PLAIN = {
 
 
 def versions():
-    return versions_of("skcnn", "scikit-learn", "tensorflow")
+    return package_versions("skcnn", "scikit-learn", "tensorflow")
 
 
 def prepare(task, X, y):
@@ -30,26 +37,26 @@ def prepare(task, X, y):
         augment=task.augment,
         random_state=0,
     )
-    if task.what == "search":
-        search = GridSearchCV(network, task.grid, cv=folds(task), n_jobs=task.n_jobs)
-        return searching(task, search, X, y)
-    if task.what == "fit":
-        return fitting(task, network, X, y)
-    if task.what == "augment":
+    if task.kind == "search":
+        search = GridSearchCV(network, task.grid, cv=make_cv(task), n_jobs=task.n_jobs)
+        return search_functions(task, search, X, y)
+    if task.kind == "fit":
+        return fit_functions(task, network, X, y)
+    if task.kind == "augment":
         settings = check_augment(True)
-        return augmenting(
+        return augment_functions(
             task, X, lambda images, i: random_affine(images, [0, i], **settings)
         )
-    if task.what == "epoch":
+    if task.kind == "epoch":
         classes = np.unique(y)
 
         def epoch():
             network.partial_fit(X, y, classes=classes)
 
         def accuracy():
-            for _ in range(task.more_epochs):
+            for _ in range(task.extra_epochs):
                 epoch()
             return max(network.history_["accuracy"])
 
         return epoch, accuracy
-    return predicting(task, network, X, y)
+    return predict_functions(task, network, X, y)

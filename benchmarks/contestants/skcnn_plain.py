@@ -1,4 +1,4 @@
-"""skcnn without augmentation: what augmentation costs is timed against it."""
+"""skcnn without augmentation, to measure the cost of augmentation."""
 
 import dataclasses
 

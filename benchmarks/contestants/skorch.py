@@ -1,4 +1,4 @@
-"""skorch with PyTorch; images as it wants them, float32 and channels first."""
+"""skorch with PyTorch, on float32 images with channels first."""
 
 import numpy as np
 import torch
@@ -6,11 +6,17 @@ from sklearn.model_selection import GridSearchCV
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from . import fitting, folds, predicting, searching, versions_of
+from . import (
+    fit_functions,
+    make_cv,
+    package_versions,
+    predict_functions,
+    search_functions,
+)
 
 
 def versions():
-    return versions_of("skorch", "torch", "scikit-learn")
+    return package_versions("skorch", "torch", "scikit-learn")
 
 
 class Network(nn.Module):
@@ -37,7 +43,7 @@ class Network(nn.Module):
             stack += [nn.Linear(units, settings["dense_units"]), nn.ReLU()]
             units = settings["dense_units"]
         self.stack = nn.Sequential(*stack, nn.Linear(units, n_classes))
-        for layer in self.stack:  # as Keras does it
+        for layer in self.stack:  # the default initialization of Keras
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
@@ -74,20 +80,20 @@ def prepare(task, X, y):
         train_split=None,
         verbose=0,
     )
-    if task.what == "search":
+    if task.kind == "search":
         grid = {"lr": task.grid["learning_rate"]}
         search = GridSearchCV(
-            network, grid, cv=folds(task), n_jobs=task.n_jobs, scoring="accuracy"
+            network, grid, cv=make_cv(task), n_jobs=task.n_jobs, scoring="accuracy"
         )
-        return searching(task, search, X, y, "max_epochs")
-    if task.what == "fit":
-        return fitting(task, network, X, y, "max_epochs")
-    if task.what == "epoch":
+        return search_functions(task, search, X, y, "max_epochs")
+    if task.kind == "fit":
+        return fit_functions(task, network, X, y, "max_epochs")
+    if task.kind == "epoch":
 
         def accuracy():
-            for _ in range(task.more_epochs):
+            for _ in range(task.extra_epochs):
                 network.partial_fit(X, y)
             return float(network.score(X, y))
 
         return lambda: network.partial_fit(X, y), accuracy
-    return predicting(task, network, X, y)
+    return predict_functions(task, network, X, y)

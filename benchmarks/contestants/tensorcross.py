@@ -1,19 +1,20 @@
-"""TensorCross, which searches over a `tf.data.Dataset`, with folds of whole batches."""
+"""TensorCross, which splits the batches of a `tf.data.Dataset` into folds."""
 
 import numpy as np
 import tensorflow as tf
 from tensorcross.model_selection import GridSearchCV
 
-from . import keras, versions_of
+from . import keras, package_versions
 
 
 def versions():
-    return versions_of("tensorcross", "keras", "tensorflow")
+    return package_versions("tensorcross", "keras", "tensorflow")
 
 
 def prepare(task, X, y):
     shape, n_classes = X.shape[1:], int(y.max()) + 1
-    # It does not shuffle, and a dataset that does so has other folds at every pass.
+    # TensorCross does not shuffle. `Dataset.shuffle` would change the folds in each
+    # iteration over the dataset, so we shuffle the arrays instead.
     order = np.random.default_rng(0).permutation(len(X))
     dataset = tf.data.Dataset.from_tensor_slices((X[order], y[order]))
     dataset = dataset.batch(task.batch_size)

@@ -1,5 +1,6 @@
 """Decode image files into the rows of one array, using threads."""
 
+import errno
 import os
 from itertools import chain
 
@@ -7,35 +8,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, UnidentifiedImageError
 
-# Pillow detects the format from the content of a file, not from its name. Restrict it
-# to these formats, so that an untrusted file cannot start, for example, the PostScript
-# interpreter that Pillow calls for EPS.
-_FORMATS = (
-    *("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "MPO"),
-    *("TGA", "AVIF", "HEIF", "HEIC"),
-)
+from ._formats import PILLOW_FORMATS, describe_content
+from ._pixels import ScaleError, UnreadableImageError, read_pixels, too_large_message
 
 # The threads decode one chunk of files at a time. After each chunk, the error of the
 # first broken file, in file order, is raised. The same folder thus always raises the
 # same error, without decoding all files first. Each task decodes one batch of a chunk.
 _CHUNK_SIZE, _BATCH_SIZE = 512, 8
-
-# Maps the EXIF orientation to the operation that turns the image upright.
-_TRANSPOSE_METHODS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# These operations exchange height and width.
-_SWAP_AXES = frozenset(_TRANSPOSE_METHODS[orientation] for orientation in (5, 6, 7, 8))
-
-
-class _UnreadableImageError(Exception):
-    """Raised if one file cannot be decoded; the message is the reason."""
 
 
 class _SizeError(Exception):
@@ -54,6 +33,8 @@ class Decoder:
     size : (int, int) or None
         Height and width to resize to, in pixels. If None, images are not resized, and
         all must have the size of the first readable image.
+    dtype : {"uint8", "uint16", "float32"}
+        Type of the values to convert to.
     on_error : {"raise", "skip"}
         Whether a broken image raises an error or is skipped.
 
@@ -61,15 +42,27 @@ class Decoder:
     ----------
     size : (int, int)
         Height and width of the decoded images.
+    facts : ndarray of shape (n_files,)
+        Structured array with the fields of `Pixels`, without the values, for each file.
+        The field `stored` is -1 for files that are not decoded.
     """
 
-    def __init__(self, files, color_mode, size, on_error):
+    def __init__(self, files, color_mode, size, dtype, on_error):
         Image.init()
-        self.formats = [name for name in _FORMATS if name in Image.OPEN]
+        self.formats = [name for name in PILLOW_FORMATS if name in Image.OPEN]
         self.files = files
         self.color_mode = color_mode
         self.resize_to = size
+        self.dtype = dtype
         self.on_error = on_error
+        self.facts = np.zeros(
+            len(files),
+            [
+                *[("stored", "i1"), ("outside", "?"), ("dim", "?")],
+                *[("n_lost", "i4"), ("n_left", "i4")],
+            ],
+        )
+        self.facts["stored"] = -1
         if size:
             self.reference_file, self.size = None, size
         else:
@@ -77,17 +70,21 @@ class Decoder:
 
     def _find_reference(self):
         """Return the path and the size (height, width) of the first readable image."""
+        reasons = []
         for i, file in enumerate(self.files):
             try:
-                image = self._decode_file(i)
-            except _UnreadableImageError as error:
+                pixels = self._decode_file(i)
+            except UnreadableImageError as error:
                 if self.on_error == "raise":
-                    raise self._read_error(i, error) from error
+                    raise self._error(i, error) from error
+                reasons.append(str(error))
                 continue
-            return file, (image.height, image.width)
+            except ScaleError as error:
+                raise self._error(i, error) from error
+            return file, pixels.values.shape[:2]
         raise ValueError(
             f"None of the {len(self.files)} images could be read; the first is "
-            f"{self.files[0]!r}. Pass on_error='raise' to see why it cannot be read."
+            f"{self.files[0]!r}: {reasons[0]}."
         )
 
     def decode(self, images, n_jobs):
@@ -95,7 +92,7 @@ class Decoder:
 
         Parameters
         ----------
-        images : ndarray of shape (n_files, height, width, n_channels), dtype uint8
+        images : ndarray of shape (n_files, height, width, n_channels)
             Output array, filled in place. Rows of skipped images are left as they are.
         n_jobs : int or None
             Number of threads.
@@ -119,10 +116,12 @@ class Decoder:
                     for i in range(start, stop, _BATCH_SIZE)
                 )
                 for i, error in chain.from_iterable(failures_per_batch):
-                    if isinstance(error, _SizeError):
-                        raise ValueError(str(error))
-                    if self.on_error == "raise":
-                        raise self._read_error(i, error) from error
+                    # The other two kinds of errors concern all images, since skipping
+                    # would load a selection by size or by brightness.
+                    if self.on_error == "raise" or not isinstance(
+                        error, UnreadableImageError
+                    ):
+                        raise self._error(i, error) from error
                     skipped.append((i, str(error)))
         return skipped
 
@@ -131,18 +130,19 @@ class Decoder:
         failures = []
         for i in rows:
             try:
-                image = self._decode_file(i)
-                self._check_size(i, image)
-            except (_UnreadableImageError, _SizeError) as error:
+                values, *facts = self._decode_file(i)
+                self._check_size(i, values.shape[:2])
+            except (UnreadableImageError, ScaleError, _SizeError) as error:
                 # Return errors instead of raising them: joblib would raise that of the
                 # thread that fails first, which varies from run to run.
                 failures.append((i, error))
             else:
-                images[i] = np.asarray(image).reshape(images.shape[1:])
+                images[i] = values
+                self.facts[i] = tuple(facts)
         return failures
 
     def _decode_file(self, i):
-        """Return the converted image of file `i`, or raise _UnreadableImageError."""
+        """Return the `Pixels` of file `i`, or raise UnreadableImageError."""
         file = self.files[i]
         try:
             # Pass an open file instead of its name. Given a name, Pillow memory-maps
@@ -152,133 +152,66 @@ class Decoder:
                 open(file, "rb") as stream,
                 Image.open(stream, formats=self.formats) as image,
             ):
-                return _convert(image, self.color_mode, self.resize_to)
-        except (_UnreadableImageError, MemoryError):
+                return read_pixels(image, self.color_mode, self.resize_to, self.dtype)
+        except (UnreadableImageError, ScaleError, MemoryError):
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _UnreadableImageError(_bomb_message()) from error
-        except UnidentifiedImageError as error:
-            raise _UnreadableImageError(
-                "its content is not an image in a format that Pillow can read"
-                if os.path.getsize(file)
-                else "the file is empty"
-            ) from error
+            raise UnreadableImageError(too_large_message()) from error
+        # If Pillow lacks support for a format, it issues a UserWarning, which may be
+        # an error, before the UnidentifiedImageError.
+        except (UnidentifiedImageError, UserWarning) as error:
+            raise UnreadableImageError(_why_unidentified(file)) from error
         except FileNotFoundError as error:
-            raise _UnreadableImageError(
-                "it is a broken link, or the file no longer exists"
+            raise UnreadableImageError(
+                "it is a broken link, or the file does not exist"
             ) from error
+        except IsADirectoryError as error:
+            raise UnreadableImageError("it is a folder, not a file") from error
+        except PermissionError as error:
+            raise UnreadableImageError(
+                "you have no permission to read it (permission denied)"
+            ) from error
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise UnreadableImageError(str(error)) from error
+            raise UnreadableImageError("it is a circular link") from error
         # Corrupt data make Pillow raise errors of many types, such as SyntaxError or
         # struct.error.
         except Exception as error:
-            reason = str(error) or type(error).__name__
-            raise _UnreadableImageError(reason) from error
+            reason = str(error).strip() or type(error).__name__
+            raise UnreadableImageError(reason) from error
 
-    def _check_size(self, i, image):
-        """Raise _SizeError if `image`, of file `i`, does not have the common size."""
-        height, width = self.size
-        if (image.height, image.width) != self.size:
+    def _check_size(self, i, size):
+        """Raise _SizeError if `size`, of file `i`, is not the common size."""
+        if size != self.size:
+            height, width = self.size
             raise _SizeError(
                 f"Images differ in size: {self.reference_file!r} has {height} x "
                 f"{width} pixels (height x width), but {self.files[i]!r} has "
-                f"{image.height} x {image.width}. Pass image_size to "
+                f"{size[0]} x {size[1]}. Pass image_size to "
                 f"resize all of them, for example image_size=({height}, {width})."
             )
 
-    def _read_error(self, i, reason):
-        """Return the ValueError to raise if file `i` cannot be read."""
+    def _error(self, i, reason):
+        """Return the ValueError to raise if file `i` fails for this reason."""
+        if isinstance(reason, _SizeError):
+            return ValueError(str(reason))
+        if isinstance(reason, ScaleError):
+            return ValueError(
+                f"Could not convert the image {self.files[i]!r} to {self.dtype}: "
+                f"{reason}."
+            )
         return ValueError(
             f"Could not read the image {self.files[i]!r}: {reason}. Repair or remove "
             "it, or pass on_error='skip' to load the others."
         )
 
 
-def _convert(image, color_mode, size):
-    """Load an opened image, turn it upright, convert it to 8 bits and resize it.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        An image that is opened but not loaded.
-    color_mode : {"rgb", "grayscale", "rgba"}
-        Colour mode to convert to.
-    size : (int, int) or None
-        Height and width of the result, in pixels. None keeps the size.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The converted image, of mode "RGB", "L" or "RGBA".
-    """
-    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
-        # Pillow itself only warns about images of up to twice the limit.
-        raise _UnreadableImageError(_bomb_message(image.size))
-    if size is not None:
-        # Decode JPEGs at reduced size; other formats ignore this. The orientation is
-        # not yet known, so either side may be the height: request the longer side of
-        # `size` for both.
-        image.draft(None, (2 * max(size), 2 * max(size)))
-    image.load()
-    # Read the orientation after loading: for some formats, load() already turns the
-    # image and removes the EXIF tag.
-    transpose_method = _TRANSPOSE_METHODS.get(_orientation(image))
-    image = _to_mode(image, color_mode)
-    if size is not None:
-        height, width = size
-        if transpose_method in _SWAP_AXES:
-            height, width = width, height
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return image if transpose_method is None else image.transpose(transpose_method)
-
-
-def _bomb_message(size=None):
-    """Return the reason why an image has too many pixels; `size` is (width, height)."""
-    shape = f"{size[1]} x {size[0]} pixels (height x width), " if size else ""
-    return (
-        f"it has {shape}more than the PIL.Image.MAX_IMAGE_PIXELS="
-        f"{Image.MAX_IMAGE_PIXELS} pixels allowed to protect against decompression "
-        "bombs; raise this limit if you trust the image"
-    )
-
-
-def _orientation(image):
-    """Return the EXIF orientation, 1 to 8, or None if it is missing or corrupt."""
-    try:
-        return image.getexif().get(0x0112)
-    except Exception:  # corrupt EXIF data must not prevent loading the image
-        return None
-
-
-def _to_mode(image, color_mode):
-    """Convert an image to 8 bits per channel and to the mode of `color_mode`."""
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _high_depth_to_8_bits(image)
-    if color_mode == "rgba":
-        return image.convert("RGBA")
-    if image.has_transparency_data:
-        background = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(background, image.convert("RGBA"))
-    if color_mode == "rgb" or image.mode not in ("1", "L"):
-        image = image.convert("RGB")
-    return image.convert("L") if color_mode == "grayscale" else image
-
-
-def _high_depth_to_8_bits(image):
-    """Scale a grayscale image of integers or floats to 8 bits.
-
-    Integers from 0 to 65535 are divided by 257. Floats from 0 to 1 are multiplied by
-    255, and floats from 0 to 255 are only rounded. Pillow's own conversion does not
-    scale but clips values at 255.
-    """
-    values = np.asarray(image)
-    low, high = values.min(), values.max()
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        values = (values.astype(np.uint32) + 128) // 257
-    elif image.mode == "F" and low >= 0 and high <= 255:
-        values = np.rint(values * (255 if high <= 1 else 1))
-    else:
-        raise _UnreadableImageError(
-            f"its values range from {low} to {high} (mode {image.mode!r}), which "
-            "cannot be mapped to 8 bits unambiguously; convert it to an 8-bit image"
-        )
-    return Image.fromarray(values.astype(np.uint8))
+def _why_unidentified(file):
+    """Return the reason why Pillow cannot identify the format of a file."""
+    if not os.path.getsize(file):
+        return "the file is empty"
+    description = describe_content(file)
+    if description is None:
+        return "its content is not an image in a format that Pillow can read"
+    return f"it is {description}"

@@ -1,11 +1,12 @@
 """Generate small colour scenes with NumPy."""
 
 from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from ._checks import check_at_least, check_fraction
+from ._arguments import check_at_least
 
 _CLASSES = ("buildings", "forest", "glacier", "mountain", "sea")
 
@@ -161,8 +162,8 @@ def make_scenes(
     """
     n_samples = check_at_least("n_samples", n_samples, 1)
     image_size = check_at_least("image_size", image_size, 8)
-    noise = check_fraction("noise", noise)
-    flip_y = check_fraction("flip_y", flip_y)
+    noise = _check_fraction("noise", noise)
+    flip_y = _check_fraction("flip_y", flip_y)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
 
     n_classes = len(_CLASSES)
@@ -198,6 +199,18 @@ def make_scenes(
             "Source: skcnn.datasets.make_scenes; no photographs are used."
         ),
     )
+
+
+def _check_fraction(name, value):
+    """Return `value` as a float; raise if it is not a number from 0 to 1."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(
+            f"Got {name}={value!r} of type {type(value).__name__}, "
+            "but expected a number from 0 to 1."
+        )
+    if not 0 <= value <= 1:
+        raise ValueError(f"Got {name}={value}, but expected a number from 0 to 1.")
+    return float(value)
 
 
 @lru_cache(maxsize=64)

@@ -135,6 +135,6 @@ def _check_positive_int(name, value, *, default):
     """Return `value` as an int, or `default` if it is None."""
     if value is None:
         return default
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+    if not _validation.is_int(value) or value < 1:
         raise ValueError(f"Got {name}={value!r}, but expected a positive integer.")
     return int(value)

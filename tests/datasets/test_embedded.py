@@ -1,10 +1,11 @@
-"""load_digits and make_scenes, and the package as a whole."""
+"""Tests of load_digits and make_scenes, and of importing skcnn.datasets."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn import datasets as sklearn_datasets
 from sklearn.ensemble import RandomForestClassifier
 
@@ -16,23 +17,35 @@ CLASSES = ["buildings", "forest", "glacier", "mountain", "sea"]
 
 def test_public_names():
     assert skcnn.datasets.__all__ == sorted(
-        ["load_image_folder", "from_dataset", "load_digits", "make_scenes"]
+        [
+            *("from_dataset", "load_digits", "load_image_folder", "load_images"),
+            "make_scenes",
+        ]
     )
 
 
-def test_modules_need_no_heavy_package():
-    # The modules alone, whatever skcnn/__init__ imports.
+def test_import_without_tensorflow_and_matplotlib(tmp_path):
+    # An empty module takes the place of skcnn/__init__, which imports other modules.
+    (tmp_path / "cat").mkdir()
+    Image.new("L", (4, 3)).save(tmp_path / "cat" / "1.png")
     code = f"""
-import importlib.util, sys
+import sys, types
 for package in ("tensorflow", "keras", "scikeras", "matplotlib"):
     sys.modules[package] = None  # any import of it fails
-spec = importlib.util.spec_from_file_location(
-    "alone", {skcnn.datasets.__file__!r},
-    submodule_search_locations={list(skcnn.datasets.__path__)!r},
-)
-alone = sys.modules["alone"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(alone)
-assert alone.make_scenes(5).images.shape == (5, 32, 32, 3)
+sys.modules["skcnn"] = skcnn = types.ModuleType("skcnn")
+skcnn.__path__ = {list(skcnn.__path__)!r}
+from skcnn import datasets
+assert datasets.__file__ == {skcnn.datasets.__file__!r}
+assert datasets.make_scenes(5).images.shape == (5, 32, 32, 3)
+assert datasets.load_digits().images.shape == (1797, 8, 8, 1)
+assert datasets.load_images({str(tmp_path / "cat")!r}).images.shape == (1, 3, 4, 3)
+assert datasets.load_image_folder({str(tmp_path)!r}).target.tolist() == [0]
+try:
+    datasets.load_images(["gone.png"])
+except FileNotFoundError:
+    pass
+parts = {{name.split(".")[1] for name in sys.modules if name.startswith("skcnn.")}}
+assert parts == {{"datasets", "_utils"}}, parts
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
@@ -40,7 +53,7 @@ assert alone.make_scenes(5).images.shape == (5, 32, 32, 3)
 # Digits
 
 
-def test_digits_are_those_of_sklearn():
+def test_digits_match_sklearn():
     digits, expected = load_digits(), sklearn_datasets.load_digits()
     assert digits.images.shape == (1797, 8, 8, 1)
     assert digits.images.dtype == np.uint8
@@ -72,7 +85,7 @@ def test_scenes_bunch():
     np.testing.assert_array_equal(target, scenes.target)
 
 
-def test_scenes_are_balanced_from_the_start():
+def test_scenes_are_balanced_in_every_block():
     target = make_scenes(103, random_state=0).target
     for n in (5, 50, 100):
         assert np.bincount(target[:n]).tolist() == [n // 5] * 5
@@ -90,7 +103,7 @@ def test_scenes_random_state():
     assert not np.array_equal(make_scenes(9).images, make_scenes(9).images)
 
 
-def test_a_scene_does_not_depend_on_how_many_there_are():
+def test_scene_does_not_depend_on_n_samples():
     few, many = make_scenes(7, random_state=0), make_scenes(31, random_state=0)
     np.testing.assert_array_equal(few.images, many.images[:7])
     np.testing.assert_array_equal(few.target, many.target[:7])
@@ -105,7 +118,7 @@ def test_scenes_ordered_by_class():
     np.testing.assert_array_equal(ordered.images, mixed.images[order])
 
 
-def test_scenes_of_another_size_are_the_same_scenes():
+def test_image_size_changes_only_the_resolution():
     small = make_scenes(40, image_size=16, noise=0, random_state=0).images
     large = make_scenes(40, image_size=64, noise=0, random_state=0).images
     shrunk = large.reshape(40, 16, 4, 16, 4, 3).mean(axis=(2, 4))
@@ -117,7 +130,7 @@ def test_scenes_of_another_size_are_the_same_scenes():
 def test_scenes_noise():
     clean = make_scenes(40, noise=0, random_state=0).images.astype(int)
     noisy = make_scenes(40, noise=0.1, random_state=0).images.astype(int)
-    # Where clipping to 0..255 takes no part of it
+    # Select values at which the noise is not clipped to the range from 0 to 255.
     middle = (clean > 80) & (clean < 175)
     assert np.std((noisy - clean)[middle]) == pytest.approx(25.5, rel=0.03)
 
@@ -126,17 +139,18 @@ def test_scenes_flip_y():
     true = make_scenes(1000, image_size=8, random_state=0)
     flipped = make_scenes(1000, image_size=8, random_state=0, flip_y=0.5)
     np.testing.assert_array_equal(flipped.images, true.images)
-    # A fifth of the random labels hit the truth: 0.4 differ. Six standard deviations.
+    # A fifth of the random labels are correct by chance, so 40 % of all labels change.
+    # Allow for a deviation of six standard deviations.
     changed = np.mean(flipped.target != true.target)
     assert abs(changed - 0.4) < 6 * np.sqrt(0.4 * 0.6 / 1000)
 
 
-def test_no_two_scenes_are_alike():
+def test_scenes_are_unique():
     images = make_scenes(200, random_state=0).images
     assert len(np.unique(images.reshape(200, -1), axis=0)) == 200
 
 
-def test_scenes_can_be_learned_but_not_easily():
+def test_scenes_are_learnable_but_not_trivial():
     images, target = make_scenes(900, image_size=16, random_state=0, return_X_y=True)
     rows = images.reshape(900, -1)
     forest = RandomForestClassifier(100, random_state=0).fit(rows[:600], target[:600])
@@ -158,6 +172,6 @@ def test_scenes_can_be_learned_but_not_easily():
         ({"random_state": "x"}, ValueError, "'x' cannot be used to seed"),
     ],
 )
-def test_scenes_bad_arguments(kwargs, error, match):
+def test_make_scenes_rejects_invalid_arguments(kwargs, error, match):
     with pytest.raises(error, match=match):
         make_scenes(**kwargs)

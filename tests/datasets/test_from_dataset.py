@@ -1,4 +1,4 @@
-"""from_dataset: a tf.data.Dataset to arrays in one pass."""
+"""Tests of from_dataset, which converts a tf.data.Dataset to arrays."""
 
 import tracemalloc
 
@@ -13,52 +13,56 @@ def tf():
     return pytest.importorskip("tensorflow")
 
 
-def coded(n=60, dtype=np.uint8, channels=(3,)):
-    """Images whose pixels all hold their number; the label is that modulo 5."""
+def indexed_images(n=60, dtype=np.uint8, channels=(3,)):
+    """Return images whose pixels all equal their index, and index % 5 as labels."""
     number = np.arange(n)
     images = np.empty((n, 4, 6, *channels), dtype)
     images[:] = number.reshape(-1, *[1] * (images.ndim - 1))
     return images, number % 5
 
 
-def number_of(images):
+def index_of(images):
     return images.reshape(len(images), -1)[:, 0].astype(int)
 
 
-def test_two_passes_come_apart_and_one_does_not(tf):
-    # How the notebook loaded its data, and lost its grid search to it.
-    ds = tf.data.Dataset.from_tensor_slices(coded()).shuffle(60, seed=0).batch(16)
+def test_single_pass_keeps_images_and_labels_aligned(tf):
+    # Reading a shuffling dataset twice, a common mistake, misaligns images and labels.
+    ds = (
+        tf.data.Dataset.from_tensor_slices(indexed_images())
+        .shuffle(60, seed=0)
+        .batch(16)
+    )
     images = np.concatenate([image for image, _ in ds.as_numpy_iterator()])
     labels = np.concatenate([label for _, label in ds.as_numpy_iterator()])
-    agreement = np.mean(number_of(images) % 5 == labels)
+    agreement = np.mean(index_of(images) % 5 == labels)
     assert agreement < 0.5
 
     data = from_dataset(ds)
-    np.testing.assert_array_equal(number_of(data.images) % 5, data.target)
-    assert sorted(number_of(data.images)) == list(range(60))
+    np.testing.assert_array_equal(index_of(data.images) % 5, data.target)
+    assert sorted(index_of(data.images)) == list(range(60))
 
 
-def test_one_pass(tf):
+def test_dataset_is_iterated_once(tf):
     passes = []
 
     def generate():
         passes.append(1)
-        yield from zip(*coded(), strict=True)
+        yield from zip(*indexed_images(), strict=True)
 
     signature = (tf.TensorSpec((4, 6, 3), tf.uint8), tf.TensorSpec((), tf.int64))
     ds = tf.data.Dataset.from_generator(generate, output_signature=signature)
     images, target = from_dataset(ds, return_X_y=True)
     assert passes == [1]
-    np.testing.assert_array_equal(images, coded()[0])
-    np.testing.assert_array_equal(target, coded()[1])
+    np.testing.assert_array_equal(images, indexed_images()[0])
+    np.testing.assert_array_equal(target, indexed_images()[1])
 
 
 @pytest.mark.parametrize("channels", [(), (1,), (3,)])
 @pytest.mark.parametrize("one_hot", [False, True])
 @pytest.mark.parametrize("batch", [None, 1, 7, 60, 100])
 @pytest.mark.parametrize("drop_remainder", [False, True])
-def test_batched_or_not(tf, channels, one_hot, batch, drop_remainder):
-    images, target = coded(channels=channels)
+def test_batched_and_unbatched_datasets(tf, channels, one_hot, batch, drop_remainder):
+    images, target = indexed_images(channels=channels)
     label = np.eye(5, dtype=np.float32)[target] if one_hot else target
     ds = tf.data.Dataset.from_tensor_slices((images, label))
     n = 60
@@ -78,8 +82,8 @@ def test_batched_or_not(tf, channels, one_hot, batch, drop_remainder):
     assert "target_names" not in data
 
 
-def test_shape_that_the_dataset_does_not_know(tf):
-    images, target = coded()
+def test_unknown_rank(tf):
+    images, target = indexed_images()
     ds = tf.data.Dataset.from_tensor_slices((images, target)).batch(8)
     ds = ds.map(
         lambda x, y: tf.numpy_function(lambda a, b: (a, b), [x, y], (x.dtype, y.dtype))
@@ -92,10 +96,11 @@ def test_shape_that_the_dataset_does_not_know(tf):
     ("image_shape", "label", "open_shape", "batched"),
     [
         ((6, 7, 3), np.eye(2)[0], (None, None, 3), False),
-        ((4, 9, 3), np.array([0, 1, 0, 1]), (None, 9, 3), True),  # grey, and narrow
+        # A batch of grayscale images that are 3 pixels wide
+        ((4, 9, 3), np.array([0, 1, 0, 1]), (None, 9, 3), True),
     ],
 )
-def test_shapes_that_are_open(tf, image_shape, label, open_shape, batched):
+def test_partially_unknown_shapes(tf, image_shape, label, open_shape, batched):
     def generate():
         for _ in range(3):
             yield np.ones(image_shape, np.uint8), label.astype(np.int64)
@@ -109,8 +114,8 @@ def test_shapes_that_are_open(tf, image_shape, label, open_shape, batched):
     assert data.images.shape[1:] == (image_shape[1:] if batched else image_shape)
 
 
-def test_batches_of_several_sizes(tf):
-    images, target = coded()
+def test_varying_batch_sizes(tf):
+    images, target = indexed_images()
     ds = tf.data.Dataset.from_tensor_slices((images, target))
     ds = ds.take(3).batch(3).concatenate(ds.skip(3).batch(20))
     data = from_dataset(ds)
@@ -119,8 +124,8 @@ def test_batches_of_several_sizes(tf):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int32", "bool", "bfloat16"])
-def test_whole_numbers_become_uint8(tf, dtype):
-    images, target = coded(n=2)
+def test_integers_up_to_255_become_uint8(tf, dtype):
+    images, target = indexed_images(n=2)
     ds = tf.data.Dataset.from_tensor_slices((images, target))
     ds = ds.map(lambda x, y: (tf.cast(x, dtype), y))
     data = from_dataset(ds)
@@ -130,8 +135,8 @@ def test_whole_numbers_become_uint8(tf, dtype):
 
 @pytest.mark.parametrize("odd", [0.5, -1.0, 256.0, np.nan, np.inf])
 @pytest.mark.parametrize("where", [0, 30, 59])
-def test_other_numbers_are_kept(tf, odd, where):
-    images, target = coded(dtype=np.float32)
+def test_other_values_keep_their_dtype(tf, odd, where):
+    images, target = indexed_images(dtype=np.float32)
     images[where, 0, 0, 0] = odd
     data = from_dataset(tf.data.Dataset.from_tensor_slices((images, target)).batch(7))
     assert data.images.dtype == np.float32
@@ -139,7 +144,7 @@ def test_other_numbers_are_kept(tf, odd, where):
 
 
 def test_string_labels(tf):
-    images, target = coded()
+    images, target = indexed_images()
     names = np.array(["häuser", "wald", "eis", "berg", "meer"])[target]
     ds = tf.data.Dataset.from_tensor_slices((images, names)).batch(7)
     data = from_dataset(ds)
@@ -167,15 +172,15 @@ def test_image_dataset_from_directory(tf, tmp_path, label_mode):
     )
     data = from_dataset(ds)
     assert data.target_names.tolist() == names
-    np.testing.assert_array_equal(number_of(data.images) // 10, data.target)
-    # The same images as loaded from the folder, in another order.
+    np.testing.assert_array_equal(index_of(data.images) // 10, data.target)
+    # The images are those that load_image_folder loads, in another order.
     folder = load_image_folder(tmp_path)
-    order = np.argsort(number_of(data.images))
+    order = np.argsort(index_of(data.images))
     np.testing.assert_array_equal(data.images[order], folder.images)
     np.testing.assert_array_equal(data.target[order], folder.target)
 
 
-def test_no_second_copy(tf):
+def test_memory_peak_excludes_second_copy(tf):
     images = np.zeros((400, 64, 64, 3), np.float32)
     ds = tf.data.Dataset.from_tensor_slices((images, np.zeros(400, int))).batch(8)
     tracemalloc.start()
@@ -191,14 +196,14 @@ def test_no_second_copy(tf):
 
 
 @pytest.mark.parametrize("ds", [None, np.zeros((3, 4, 4, 3)), ([1], [2])])
-def test_no_dataset(ds):
+def test_rejects_other_types(ds):
     with pytest.raises(TypeError, match=r"Got ds of type .* expected a tf\.data\.Data"):
         from_dataset(ds)
 
 
-def test_endless_dataset(tf):
-    ds = tf.data.Dataset.from_tensor_slices(coded()).repeat()
-    with pytest.raises(ValueError, match=r"never ends.*Remove repeat\(\)"):
+def test_rejects_infinite_dataset(tf):
+    ds = tf.data.Dataset.from_tensor_slices(indexed_images()).repeat()
+    with pytest.raises(ValueError, match=r"infinite dataset.*Remove repeat\(\)"):
         from_dataset(ds)
     assert len(from_dataset(ds.take(70)).images) == 70
 
@@ -212,13 +217,13 @@ def test_endless_dataset(tf):
         (lambda x, y: (x, {"label": y}), "label is a dict"),
     ],
 )
-def test_elements_that_are_no_pairs(tf, change, match):
-    ds = tf.data.Dataset.from_tensor_slices(coded()).map(change)
+def test_rejects_elements_other_than_pairs(tf, change, match):
+    ds = tf.data.Dataset.from_tensor_slices(indexed_images()).map(change)
     with pytest.raises(TypeError, match=match):
         from_dataset(ds)
 
 
-def test_images_of_several_sizes(tf):
+def test_rejects_images_that_differ_in_size(tf):
     def generate():
         yield np.zeros((4, 4, 3)), 0
         yield np.zeros((5, 4, 3)), 1
@@ -236,17 +241,17 @@ def test_images_of_several_sizes(tf):
     [
         (np.full((60, 5), 0.2), "not one-hot"),
         (np.eye(60)[:, :5], "not one-hot"),
-        (np.arange(60) / 7, "Got labels such as 0.14.*whole"),
+        (np.arange(60) / 7, "Got labels such as 0.14.*expected integers"),
         (np.full(60, np.nan), "Got labels such as nan"),
     ],
 )
-def test_labels_that_are_no_classes(tf, labels, match):
-    ds = tf.data.Dataset.from_tensor_slices((coded()[0], labels)).batch(16)
+def test_rejects_labels_other_than_classes(tf, labels, match):
+    ds = tf.data.Dataset.from_tensor_slices((indexed_images()[0], labels)).batch(16)
     with pytest.raises(ValueError, match=match):
         from_dataset(ds)
 
 
-def test_images_that_are_not_decoded(tf):
+def test_rejects_undecoded_images(tf):
     ds = tf.data.Dataset.from_tensor_slices(([["a.jpg"]], [0]))
     with pytest.raises(ValueError, match="with images of shape"):
         from_dataset(ds)
@@ -255,8 +260,8 @@ def test_images_that_are_not_decoded(tf):
         from_dataset(ds)
 
 
-def test_batches_that_do_not_match(tf):
-    images, target = coded()
+def test_rejects_different_numbers_of_images_and_labels(tf):
+    images, target = indexed_images()
     ds = tf.data.Dataset.from_tensors((images, target[:50]))
     with pytest.raises(ValueError, match="Got 60 images, but 50 labels"):
         from_dataset(ds)

@@ -1,4 +1,4 @@
-"""Loss and accuracy by epoch."""
+"""Tests of HistoryDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +17,7 @@ HISTORY = {
 }
 
 
-def test_curves_and_the_best_epoch():
+def test_curves_and_best_epoch():
     display = HistoryDisplay(HISTORY).plot()
     assert set(display.lines_) == set(HISTORY)
     for name, line in display.lines_.items():
@@ -35,14 +35,14 @@ def test_curves_and_the_best_epoch():
     assert display.lines_["val_loss"].get_linestyle() == "--"
 
 
-def test_the_axis_of_a_loss_is_cut_above_a_start_that_towers():
+def test_y_axis_excludes_initial_peak_of_loss():
     loss = [25.0, 2.0, *np.linspace(1.5, 0.0, 8)]
     held_out = [14.0, 2.0, 1.5, *np.linspace(1.5, 2.5, 7)]
     display = HistoryDisplay({"loss": loss, "val_loss": held_out}).plot()
     low, high = display.axes_[0, 0].get_ylim()
     assert low < 0
     assert 2.5 < high < 5
-    # A start that is no outlier stays, and so does an outlier later on.
+    # The limits include a start that is not an outlier, and any later outlier.
     for curve in ([5.0, *np.linspace(4, 1, 9)], [2.0] * 5 + [40.0] + [1.0] * 4):
         display = HistoryDisplay({"loss": curve}).plot()
         assert display.axes_[0, 0].get_ylim()[1] > max(curve)
@@ -55,7 +55,7 @@ def test_without_held_out_images():
     assert set(display.lines_) == {"loss", "accuracy"}
 
 
-def test_metrics_of_a_builder_and_epochs_without_validation():
+def test_other_metrics_and_epochs_without_validation():
     history = {"loss": [2, 1, 0.5], "auc": [0.5, 0.6, 0.7]}
     history["val_loss"] = [np.nan, 1.5, 1.7]
     display = HistoryDisplay(history).plot()
@@ -64,7 +64,7 @@ def test_metrics_of_a_builder_and_epochs_without_validation():
     assert HistoryDisplay(history | {"val_loss": [np.nan] * 3}).plot().best_lines_ == []
 
 
-def test_of_an_estimator(few, tiny_cnn):
+def test_from_estimator_and_pipeline(few, tiny_cnn):
     network = tiny_cnn(validation_fraction=0.25, epochs=2)
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator(network)
@@ -76,7 +76,7 @@ def test_of_an_estimator(few, tiny_cnn):
         )
 
 
-def test_in_axes_of_the_users_with_their_looks():
+def test_draws_in_given_axes_with_given_styles():
     figure, axes = plt.subplots(1, 2)
     display = HistoryDisplay(HISTORY).plot(
         ax=axes, line_kw={"linewidth": 5}, best_kw={"color": "red"}

@@ -1,4 +1,4 @@
-"""Images with the names of their classes, as stored and in training."""
+"""Tests of ImageGridDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 
-from skcnn import CNNClassifier, _augment
+from skcnn import CNNClassifier
+from skcnn._network import _augmentation
 from skcnn.datasets import load_digits, make_scenes
 from skcnn.display import ImageGridDisplay
 
@@ -16,7 +17,7 @@ def scenes():
     return make_scenes(50, image_size=16, random_state=0)
 
 
-def shown(display):
+def drawn_images(display):
     return np.array([image.get_array() for image in display.images_])
 
 
@@ -24,7 +25,7 @@ def titles(display):
     return [axes.get_title() for axes in display.axes_.flat]
 
 
-def test_of_every_class_as_many(scenes):
+def test_sample_is_balanced(scenes):
     display = ImageGridDisplay.from_data(
         scenes.images,
         scenes.target,
@@ -33,12 +34,12 @@ def test_of_every_class_as_many(scenes):
         random_state=0,
     )
     assert titles(display)[:10] == np.repeat(scenes.target_names, 2).tolist()
-    for picture, name in zip(shown(display), display.titles, strict=True):
+    for picture, name in zip(drawn_images(display), display.titles, strict=True):
         (row,) = np.flatnonzero(
             (scenes.images / np.float32(255) == picture).all((1, 2, 3))
         )
         assert scenes.target_names[scenes.target[row]] == name
-    assert len({picture.tobytes() for picture in shown(display)}) == 10
+    assert len({picture.tobytes() for picture in drawn_images(display)}) == 10
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_of_every_class_as_many(scenes):
         (5, 40, (5, 8)),
     ],
 )
-def test_no_class_is_broken_across_rows(n_classes, n_images, shape):
+def test_classes_are_not_split_across_rows(n_classes, n_images, shape):
     y = np.repeat(np.arange(n_classes), 9)
     display = ImageGridDisplay.from_data(
         np.zeros((len(y), 2, 2, 3), np.uint8), y, n_images=n_images, random_state=0
@@ -65,7 +66,7 @@ def test_no_class_is_broken_across_rows(n_classes, n_images, shape):
     assert max(map(len, rows_of.values())) == 1
 
 
-def test_of_some_classes_one_more_than_of_others():
+def test_columns_if_class_counts_differ():
     display = ImageGridDisplay.from_data(
         np.zeros((45, 2, 2, 3), np.uint8),
         np.repeat(np.arange(5), 9),
@@ -75,25 +76,27 @@ def test_of_some_classes_one_more_than_of_others():
     assert display.axes_.shape == (3, 5)
 
 
-def test_more_classes_than_images(scenes):
+def test_fewer_images_than_classes(scenes):
     display = ImageGridDisplay.from_data(
         scenes.images, scenes.target, n_images=3, random_state=0
     )
     assert len(set(titles(display)[:3])) == 3
-    # The grid is as wide as there are images.
+    # The grid has no more columns than images.
     assert display.axes_.shape == (1, 3)
 
 
-def test_unused_places_are_empty(scenes):
+def test_unused_axes_are_switched_off(scenes):
     display = ImageGridDisplay.from_data(scenes.images, n_images=7, random_state=0)
     assert display.axes_.shape == (2, 5)
     assert [axes.axison for axes in display.axes_.flat] == [True] * 7 + [False] * 3
 
 
-def test_the_same_seed_the_same_images(scenes):
+def test_random_state_determines_the_images(scenes):
     settings = {"y": scenes.target, "augment": True}
     first, again, other = (
-        shown(ImageGridDisplay.from_data(scenes.images, random_state=s, **settings))
+        drawn_images(
+            ImageGridDisplay.from_data(scenes.images, random_state=s, **settings)
+        )
         for s in (0, 0, 1)
     )
     assert_array_equal(first, again)
@@ -101,7 +104,7 @@ def test_the_same_seed_the_same_images(scenes):
 
 
 @pytest.mark.parametrize("in_pipeline", [False, True])
-def test_as_the_estimator_changes_them_in_training(scenes, in_pipeline):
+def test_from_estimator_applies_its_augmentation(scenes, in_pipeline):
     settings = {"flip": "horizontal", "rotation": 0.0, "zoom": 0.0}
     estimator = CNNClassifier(augment=settings)
     if in_pipeline:
@@ -115,7 +118,7 @@ def test_as_the_estimator_changes_them_in_training(scenes, in_pipeline):
         random_state=0,
     )
     assert display.axes_.shape == (3, 9)
-    rows = shown(display).reshape(3, 9, 16, 16, 3)
+    rows = drawn_images(display).reshape(3, 9, 16, 16, 3)
     names = np.array(titles(display)).reshape(3, 9)
     assert names[0, 1] == "in training"
     assert (names[1:, 1:] == "").all()
@@ -128,32 +131,32 @@ def test_as_the_estimator_changes_them_in_training(scenes, in_pipeline):
     assert 0 < mirrored < 24
 
 
-def test_changes_are_those_of_the_augmentation(scenes):
+def test_versions_are_those_of_the_augmentation(scenes):
     display = ImageGridDisplay.from_data(
         scenes.images, augment="auto", n_images=1, n_versions=2, random_state=0
     )
     assert display.axes_[0, 0].get_title() == "as stored"
     images = display.images[1:]
     (row,) = np.flatnonzero((scenes.images == display.images[0]).all((1, 2, 3)))
-    # The seed is drawn after the images.
+    # Reproduce how from_data draws the seed of the augmentation: after the images.
     rng = np.random.RandomState(0)
     rng.permutation(50)
     seed = rng.randint(np.iinfo(np.int32).max)
     stored = np.repeat(scenes.images[[row]], 2, axis=0)
     assert_array_equal(
-        images, _augment.augmented(stored, _augment.AUTO | {"flip": None}, seed)
+        images, _augmentation.augmented(stored, _augmentation.AUTO | {"flip": None}, seed)
     )
     assert not np.allclose(images[0], images[1])
 
 
-def test_a_layer_changes_them_too(scenes):
+def test_augments_with_a_keras_layer(scenes):
     import keras
 
     layer = keras.layers.RandomBrightness(0.5, value_range=(0, 255))
     display = ImageGridDisplay.from_data(
         scenes.images, augment=layer, n_images=1, n_versions=3, random_state=0
     )
-    stored, *versions = shown(display)
+    stored, *versions = drawn_images(display)
     means = {float(version.mean()) for version in versions}
     assert len(means) == 3
     assert float(stored.mean()) not in means
@@ -170,41 +173,41 @@ def test_a_layer_changes_them_too(scenes):
     ],
     ids=["uint8", "unit", "float to 255", "standardized", "uint16"],
 )
-def test_scale_of_colours(images, expected):
+def test_colours_are_scaled_by_range(images, expected):
     images = np.broadcast_to(images[:, None, None, None], (3, 4, 4, 3))
     display = ImageGridDisplay(images).plot()
-    np.testing.assert_allclose(shown(display)[:, 0, 0, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(drawn_images(display)[:, 0, 0, 0], expected, rtol=1e-6)
 
 
-def test_grey_on_the_scale_of_what_there_is():
+def test_grayscale_is_scaled_to_its_range():
     images = np.array([0, 8, 16], np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1))
     display = ImageGridDisplay(images).plot()
-    assert_array_equal(shown(display)[:, 0, 0], [0, 0.5, 1])
+    assert_array_equal(drawn_images(display)[:, 0, 0], [0, 0.5, 1])
     (image, *_) = display.images_
     assert image.get_cmap().name == "gray"
     assert image.get_clim() == (0, 1)
 
 
-def test_images_of_one_value():
+def test_constant_images_are_black():
     display = ImageGridDisplay(np.full((2, 4, 4, 1), 7)).plot()
-    assert_array_equal(shown(display), np.zeros((2, 4, 4)))
+    assert_array_equal(drawn_images(display), np.zeros((2, 4, 4)))
 
 
-def test_flattened_rows():
+def test_flattened_images():
     X, y = load_digits(return_X_y=True)
     rows = X.reshape(len(X), -1)
     settings = {"n_images": 5, "random_state": 0}
-    expected = shown(ImageGridDisplay.from_data(X, y, **settings))
+    expected = drawn_images(ImageGridDisplay.from_data(X, y, **settings))
     display = ImageGridDisplay.from_data(rows, y, image_shape=(8, 8), **settings)
-    assert_array_equal(shown(display), expected)
+    assert_array_equal(drawn_images(display), expected)
     network = CNNClassifier(image_shape=(8, 8), augment=False)
     display = ImageGridDisplay.from_estimator(network, rows, y, **settings)
-    assert_array_equal(shown(display), expected)  # nothing is changed
+    assert_array_equal(drawn_images(display), expected)  # since augment=False
     with pytest.raises(ValueError, match="flattened images"):
         ImageGridDisplay.from_data(rows, y)
 
 
-def test_within_an_ax(scenes):
+def test_draws_grid_within_one_axes(scenes):
     figure, (left, right) = plt.subplots(1, 2)
     display = ImageGridDisplay.from_data(scenes.images, n_images=4, ax=right)
     assert display.figure_ is figure
@@ -215,18 +218,18 @@ def test_within_an_ax(scenes):
     assert all(box.x0 <= p.x0 < p.x1 <= box.x1 + 1e-9 for p in places)
 
 
-def test_in_axes_of_the_users(scenes):
+def test_draws_in_given_axes(scenes):
     figure, axes = plt.subplots(2, 2)
     display = ImageGridDisplay(scenes.images[:4]).plot(ax=axes)
     assert display.axes_ is axes
     with pytest.raises(ValueError, match="Got ax with 4 axes, but expected 3"):
         ImageGridDisplay(scenes.images[:3]).plot(ax=axes)
     free = figure.add_axes((0, 0, 0.1, 0.1))
-    with pytest.raises(ValueError, match="no subplot"):
+    with pytest.raises(ValueError, match="not a subplot"):
         ImageGridDisplay(scenes.images[:3]).plot(ax=free)
 
 
-def test_settings_of_artists(scenes):
+def test_keyword_arguments_reach_the_artists(scenes):
     display = ImageGridDisplay(scenes.images[:1], titles=["a"]).plot(
         image_kw={"alpha": 0.5}, title_kw={"color": "red"}
     )
@@ -244,7 +247,7 @@ def test_settings_of_artists(scenes):
         ({"y": [0, 1]}, ValueError, "inconsistent numbers of samples"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(scenes, settings, error, match):
+def test_rejects_invalid_arguments(scenes, settings, error, match):
     settings = {"y": scenes.target} | settings
     with pytest.raises(error, match=match):
         ImageGridDisplay.from_data(scenes.images, **settings)

@@ -1,4 +1,6 @@
-"""Images with what a network says of them, and those that it confuses."""
+"""Tests of PredictionGridDisplay and ConfusionGalleryDisplay."""
+
+import copy
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,24 +12,24 @@ from sklearn.metrics import confusion_matrix
 from skcnn.display import ConfusionGalleryDisplay, PredictionGridDisplay
 
 NAMES = ["a", "b", "c"]
-# True class, and probabilities of three.
+# The true class and the predicted probabilities of the three classes.
 CASES = [
-    (0, [0.9, 0.1, 0.0]),  # right
-    (1, [0.5, 0.4, 0.1]),  # b taken for a
-    (1, [0.8, 0.1, 0.1]),  # b taken for a, surer
-    (2, [0.1, 0.2, 0.7]),  # right
-    (2, [0.3, 0.6, 0.1]),  # c taken for b
-    (0, [0.35, 0.34, 0.31]),  # right, hardly
+    (0, [0.9, 0.1, 0.0]),  # correct
+    (1, [0.5, 0.4, 0.1]),  # b predicted as a
+    (1, [0.8, 0.1, 0.1]),  # b predicted as a, more confidently
+    (2, [0.1, 0.2, 0.7]),  # correct
+    (2, [0.3, 0.6, 0.1]),  # c predicted as b
+    (0, [0.35, 0.34, 0.31]),  # correct by a small margin
 ]
 TRUE = np.array([true for true, _ in CASES])
 PROBA = np.array([proba for _, proba in CASES])
-# Each image is of one grey value, its number.
+# All pixels of image i have the value i.
 IMAGES = np.arange(6, dtype=np.uint8)[:, None, None, None] * np.ones(
     (1, 4, 4, 1), np.uint8
 )
 
 
-def rows(images):
+def image_indices(images):
     return [int(image[0, 0, 0]) for image in images]
 
 
@@ -43,30 +45,34 @@ def titles(display):
         ("least_certain", [5, 1, 4, 3, 2, 0]),
     ],
 )
-def test_which(which, expected):
+def test_which_selects_and_orders_images(which, expected):
     display = PredictionGridDisplay.from_predictions(
         IMAGES, TRUE, PROBA, which=which, display_labels=NAMES
     )
-    assert rows(display.images) == expected
+    assert image_indices(display.images) == expected
     for n_images in (1, 2):
         display = PredictionGridDisplay.from_predictions(
             IMAGES, TRUE, PROBA, which=which, n_images=n_images
         )
-        assert rows(display.images) == expected[:n_images]
+        assert image_indices(display.images) == expected[:n_images]
 
 
-def test_random_ones_by_their_seed():
+def test_random_state_determines_random_images():
     first, again, other = (
         PredictionGridDisplay.from_predictions(
             IMAGES, TRUE, PROBA, which="random", random_state=seed
         )
         for seed in (0, 0, 1)
     )
-    assert rows(first.images) == rows(again.images) != rows(other.images)
-    assert sorted(rows(first.images)) == [0, 1, 2, 3, 4, 5]
+    assert (
+        image_indices(first.images)
+        == image_indices(again.images)
+        != image_indices(other.images)
+    )
+    assert sorted(image_indices(first.images)) == [0, 1, 2, 3, 4, 5]
 
 
-def test_right_and_wrong_are_told_apart():
+def test_correct_and_wrong_predictions_differ_in_style():
     display = PredictionGridDisplay.from_predictions(
         IMAGES, TRUE, PROBA, display_labels=NAMES
     )
@@ -82,7 +88,7 @@ def test_right_and_wrong_are_told_apart():
     assert of_right != of_wrong
 
 
-def test_of_an_estimator(digits, fitted):
+def test_from_estimator(digits, fitted):
     display = PredictionGridDisplay.from_estimator(
         fitted, digits.images, digits.target, which="confident_errors", n_images=5
     )
@@ -90,13 +96,14 @@ def test_of_an_estimator(digits, fitted):
     wrong = fitted.predict(digits.images) != digits.target
     assert_allclose(display.proba_pred[0], proba[wrong].max(), rtol=1e-6)
     assert (display.y_true != display.y_pred).all()
-    of_rows = PredictionGridDisplay.from_estimator(
-        fitted, digits.images, digits.target, which="confident_errors", n_images=5
+    of_rows = copy.copy(fitted).set_params(image_shape=(8, 8))
+    flattened = PredictionGridDisplay.from_estimator(
+        of_rows, digits.rows, digits.target, which="confident_errors", n_images=5
     )
-    assert_array_equal(of_rows.images, display.images)
+    assert_array_equal(flattened.images, display.images)
 
 
-def test_no_errors():
+def test_displays_without_errors():
     right = np.eye(3)[TRUE]
     display = PredictionGridDisplay.from_predictions(
         IMAGES, TRUE, right, which="confident_errors"
@@ -108,29 +115,29 @@ def test_no_errors():
     assert gallery.axes_.flat[0].texts[0].get_text() == "no errors"
 
 
-def test_the_most_confused_pairs():
+def test_most_confused_pairs():
     display = ConfusionGalleryDisplay.from_predictions(
         IMAGES, TRUE, PROBA, display_labels=NAMES
     )
     assert display.pairs == [("b", "a"), ("c", "b")]
     assert display.counts == [2, 1]
-    assert [rows(images) for images in display.images] == [[2, 1], [4]]
+    assert [image_indices(images) for images in display.images] == [[2, 1], [4]]
     assert titles(display) == ["b 0.10\na 0.80", "b 0.40\na 0.50", "c 0.10\nb 0.60", ""]
     labels = [axes.get_ylabel() for axes in display.axes_[:, 0]]
     assert labels == ["b\ntaken for\na\n(2)", "c\ntaken for\nb\n(1)"]
     assert [axes.axison for axes in display.axes_.flat] == [True, True, True, False]
 
 
-def test_at_most_as_many_as_asked_for():
+def test_n_pairs_and_n_images_are_maximums():
     display = ConfusionGalleryDisplay.from_predictions(
         IMAGES, TRUE, PROBA, n_pairs=1, n_images=1
     )
     assert display.pairs == [("1", "0")]
     assert display.counts == [2]
-    assert rows(display.images[0]) == [2]
+    assert image_indices(display.images[0]) == [2]
 
 
-def test_pairs_are_those_of_the_confusion_matrix(digits, fast_cnn):
+def test_pairs_match_the_confusion_matrix(digits, fast_cnn):
     network = fast_cnn(epochs=1).fit(digits.images, digits.target)
     display = ConfusionGalleryDisplay.from_estimator(
         network, digits.images, digits.target
@@ -154,20 +161,20 @@ def test_pairs_are_those_of_the_confusion_matrix(digits, fast_cnn):
         ({"display_labels": ["a", "b"]}, "display_labels with 2 names"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(display, changed, match):
+def test_rejects_inconsistent_arguments(display, changed, match):
     arguments = {"X": IMAGES, "y_true": TRUE, "y_proba": PROBA, "classes": [0, 1, 2]}
     with pytest.raises(ValueError, match=match):
         display.from_predictions(**arguments | changed)
 
 
-def test_an_unknown_which():
+def test_rejects_unknown_which():
     with pytest.raises(
         ValueError, match="Got which='best', but expected one of 'first'"
     ):
         PredictionGridDisplay.from_predictions(IMAGES, TRUE, PROBA, which="best")
 
 
-def test_within_an_ax():
+def test_draws_grid_within_one_axes():
     figure, (left, right) = plt.subplots(1, 2)
     for display, ax in (
         (PredictionGridDisplay, left),

@@ -1,4 +1,4 @@
-"""Scores of searches: box plots and heat maps."""
+"""Tests of SearchDisplay."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skcnn.display import SearchDisplay
 
-# Displays draw what any search has found.
+# SearchDisplay draws searches over any classifier, so use one that trains fast.
 GRID = {"max_depth": [1, 2, 4], "criterion": ["gini", "entropy"]}
 
 
@@ -35,11 +35,11 @@ def fold_scores(search, name):
     return np.transpose([results[f"split{i}_test_{name}"] for i in range(3)])
 
 
-def labels(axes):
+def y_tick_labels(axes):
     return [tick.get_text() for tick in axes.get_yticklabels()]
 
 
-def test_boxes_of_candidates_the_best_on_top(search):
+def test_candidates_are_ordered_by_score(search):
     display = SearchDisplay.from_search(search)
     left, right = display.axes_.flat
     assert (left.get_xlabel(), right.get_xlabel()) == ("Accuracy", "Log loss")
@@ -49,8 +49,8 @@ def test_boxes_of_candidates_the_best_on_top(search):
         f"criterion={params[i]['criterion']}, max_depth={params[i]['max_depth']}"
         for i in order
     ]
-    assert labels(left) == names
-    assert set(labels(right)) == {""}  # the same candidates
+    assert y_tick_labels(left) == names
+    assert set(y_tick_labels(right)) == {""}  # only the first panel is labelled
     assert left.yaxis_inverted()
     for i, points in zip(order, display.points_[0], strict=True):
         assert_array_equal(points.get_xdata(), fold_scores(search, "accuracy")[i])
@@ -60,15 +60,15 @@ def test_boxes_of_candidates_the_best_on_top(search):
     assert_allclose(medians, np.median(fold_scores(search, "accuracy")[order], axis=1))
 
 
-def test_the_best_of_many(search):
+def test_n_candidates_selects_the_best(search):
     display = SearchDisplay.from_search(search, n_candidates=2)
     assert len(display.points_[0]) == 2
     axes = display.axes_.flat[0]
-    assert labels(axes)[0].endswith("max_depth=4")
+    assert y_tick_labels(axes)[0].endswith("max_depth=4")
     assert axes.get_ylabel() == "The 2 best of 6 candidates"
 
 
-def test_boxes_of_one_parameter_with_all_others(search):
+def test_boxes_by_parameter(search):
     display = SearchDisplay.from_search(search, by="max_depth")
     axes = display.axes_.flat[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "2", "4"]
@@ -95,13 +95,13 @@ def test_heat_map_of_two_parameters(search):
         f"{m:.3f}" for m in image.ravel()
     ]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("criterion", "max_depth")
-    assert labels(axes) == ["gini", "entropy"]
+    assert y_tick_labels(axes) == ["gini", "entropy"]
     loss = np.asarray(display.images_[1].get_array())
     assert (loss > 0).all()
-    # In both the best is the brightest.
-    for shown, best in zip(display.images_, (image.max(), loss.min()), strict=True):
-        values = np.asarray(shown.get_array()).ravel()
-        brightness = shown.cmap(shown.norm(values))[:, :3].sum(axis=1)
+    # In both heat maps, the best score must be the brightest.
+    for heat_map, best in zip(display.images_, (image.max(), loss.min()), strict=True):
+        values = np.asarray(heat_map.get_array()).ravel()
+        brightness = heat_map.cmap(heat_map.norm(values))[:, :3].sum(axis=1)
         assert values[brightness.argmax()] == best
 
 
@@ -109,7 +109,7 @@ def test_heat_map_of_two_parameters(search):
     ("scoring", "expected"),
     [(None, "Accuracy"), ("f1_macro", "F1 macro"), ("neg_log_loss", "Log loss")],
 )
-def test_a_search_with_one_score(digits, scoring, expected):
+def test_search_with_a_single_score(digits, scoring, expected):
     search = RandomizedSearchCV(
         DecisionTreeClassifier(random_state=0),
         {"max_depth": [1, 2, 3]},
@@ -120,10 +120,12 @@ def test_a_search_with_one_score(digits, scoring, expected):
     ).fit(digits.rows, digits.target)
     (axes,) = SearchDisplay.from_search(search).axes_.flat
     assert axes.get_xlabel() == expected
-    assert all(label.startswith("max_depth=") for label in labels(axes))
+    sampled = {f"max_depth={p['max_depth']}" for p in search.cv_results_["params"]}
+    assert len(sampled) == 2
+    assert set(y_tick_labels(axes)) == sampled
 
 
-def test_of_halving_each_candidates_last_iteration(digits):
+def test_halving_search_draws_last_iterations(digits):
     search = HalvingGridSearchCV(
         LogisticRegression(),
         {"C": [0.01, 0.1, 1.0]},
@@ -140,7 +142,7 @@ def test_of_halving_each_candidates_last_iteration(digits):
     assert sorted(params["C"] for params in display.params) == [0.01, 0.1, 1.0]
 
 
-def test_a_candidate_that_failed_comes_last(digits):
+def test_failed_candidate_comes_last(digits):
     search = GridSearchCV(
         DecisionTreeClassifier(), {"max_depth": [-1, 2]}, cv=2, refit=False
     )
@@ -148,29 +150,29 @@ def test_a_candidate_that_failed_comes_last(digits):
         search.fit(digits.rows, digits.target)
     display = SearchDisplay.from_search(search)
     (axes,) = display.axes_.flat
-    assert labels(axes) == ["max_depth=2", "max_depth=-1"]
+    assert y_tick_labels(axes) == ["max_depth=2", "max_depth=-1"]
     assert [len(points.get_xdata()) for points in display.points_[0]] == [2, 0]
 
 
-def test_names_of_a_pipelines_step_are_left_out():
+def test_labels_omit_step_names_of_pipelines():
     params = [{"cnn__l2": 0.1, "cnn__epochs": 3}, {"cnn__l2": 0.01, "cnn__epochs": 3}]
     display = SearchDisplay({"accuracy": [[0.5, 0.6], [0.7, 0.8]]}, params).plot()
-    assert labels(display.axes_.flat[0]) == ["l2=0.01", "l2=0.1"]
+    assert y_tick_labels(display.axes_.flat[0]) == ["l2=0.01", "l2=0.1"]
 
 
 @pytest.mark.parametrize(
     ("by", "match"),
     [
-        ("depth", "Got by with 'depth', but the search varied"),
-        (("max_depth",), "the name of a parameter, or two"),
-        (("max_depth", "depth"), "Got by with 'depth'"),
+        ("depth", "Got 'depth' in by, but expected a parameter of the search"),
+        (("max_depth",), "the name of a parameter, or two names"),
+        (("max_depth", "depth"), "Got 'depth' in by"),
     ],
 )
-def test_what_was_not_varied_is_refused(search, by, match):
+def test_rejects_unknown_parameters(search, by, match):
     with pytest.raises(ValueError, match=match):
         SearchDisplay.from_search(search, by=by)
 
 
-def test_a_search_that_is_not_fitted():
+def test_rejects_unfitted_search():
     with pytest.raises(NotFittedError):
         SearchDisplay.from_search(GridSearchCV(DecisionTreeClassifier(), GRID))

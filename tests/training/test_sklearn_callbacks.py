@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (1.9 and later), and that nothing is missed without them."""
+"""Callbacks of scikit-learn (1.9 and later) during a fit, and fits without them."""
 
 import importlib.util
 import re
@@ -19,59 +19,63 @@ try:
 except ImportError:
     sklearn_callback = None
 
+
 needs_callbacks = pytest.mark.skipif(
     sklearn_callback is None, reason="scikit-learn has callbacks since 1.9"
 )
+
+
 needs_rich = pytest.mark.skipif(
     sklearn_callback is None or importlib.util.find_spec("rich") is None,
     reason="scikit-learn's ProgressBar (1.9 and later) draws with rich",
 )
 
+
 EPOCHS = 3
 
 
-class Recorder:
-    """Writes down the hooks that are called; `at_epoch_end` decides what they say."""
+class HookRecorder:
+    """Records calls of hooks. `at_epoch_end` makes what the end of an epoch returns."""
 
     def __init__(self, at_epoch_end=lambda epoch: None):
         self.at_epoch_end = at_epoch_end
         self.events = []
 
-    def _note(self, hook, context):
+    def _record(self, hook, context):
         self.events.append((hook, context.task_name, context.task_id))
 
     def setup(self, estimator, context):
-        self._note("setup", context)
+        self._record("setup", context)
 
     def on_fit_task_begin(self, estimator, context):
-        self._note("begin", context)
+        self._record("begin", context)
 
     def on_fit_task_end(self, estimator, context):
-        self._note("end", context)
+        self._record("end", context)
         if context.task_name == "epoch":
             return self.at_epoch_end(context.task_id)
 
     def teardown(self, estimator, context):
-        self._note("teardown", context)
+        self._record("teardown", context)
 
 
-class Evaluator(Recorder):
-    """Asks for everything that a hook may be given."""
+class PredictionRecorder(HookRecorder):
+    """Requests every argument that a hook can get."""
 
     def __init__(self):
         super().__init__()
-        self.given = []
+        self.arguments = []
 
     def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
-        self.given.append((context.task_name, X, y, metadata))
+        self.arguments.append((context.task_name, X, y, metadata))
         self.events.append(fitted_estimator.predict_proba(X))
 
 
-class AutoPropagated(Recorder):
+class PropagatedRecorder(HookRecorder):
     max_propagation_depth = None
 
 
-def epochs(n):
+def expected_events(n):
     hooks = [(hook, "epoch", i) for i in range(n) for hook in ("begin", "end")]
     return [
         ("setup", "fit", 0),
@@ -82,7 +86,7 @@ def epochs(n):
     ]
 
 
-def test_callbacks_are_there_since_scikit_learn_1_9(tiny_cnn):
+def test_callbacks_exist_since_scikit_learn_1_9(tiny_cnn):
     has_callbacks = parse_version(sklearn.__version__).release >= (1, 9)
     assert (sklearn_callback is not None) == has_callbacks
     assert hasattr(tiny_cnn(), "set_callbacks") == has_callbacks
@@ -91,25 +95,25 @@ def test_callbacks_are_there_since_scikit_learn_1_9(tiny_cnn):
 def test_fit_without_callbacks(few, tiny_cnn):
     network = tiny_cnn(epochs=EPOCHS).fit(few.images, few.target)
     assert network.n_epochs_ == EPOCHS
-    # No trace of contexts is left, in any version.
+    # No callback context is left behind, in any version.
     assert not [name for name in vars(network) if "callback_" in name]
 
 
 @needs_callbacks
 def test_hooks_are_balanced_and_nested(few, tiny_cnn):
-    recorder = Recorder()
+    recorder = HookRecorder()
     network = tiny_cnn(epochs=EPOCHS).set_callbacks(recorder)
     network.fit(few.images, few.target)
-    assert recorder.events == epochs(EPOCHS)
-    # A refit is a fit as any other.
+    assert recorder.events == expected_events(EPOCHS)
+    # A second fit calls the same hooks.
     recorder.events.clear()
     network.fit(few.images, few.target)
-    assert recorder.events == epochs(EPOCHS)
+    assert recorder.events == expected_events(EPOCHS)
 
 
 @needs_callbacks
-def test_callbacks_do_not_change_what_is_learned(few, tiny_cnn, fitted_tiny):
-    network = tiny_cnn().set_callbacks(Evaluator()).fit(few.images, few.target)
+def test_callbacks_do_not_change_results(few, tiny_cnn, fitted_tiny):
+    network = tiny_cnn().set_callbacks(PredictionRecorder()).fit(few.images, few.target)
     assert network.history_ == fitted_tiny.history_
     assert_array_equal(
         network.predict_proba(few.images), fitted_tiny.predict_proba(few.images)
@@ -118,13 +122,13 @@ def test_callbacks_do_not_change_what_is_learned(few, tiny_cnn, fitted_tiny):
 
 @needs_callbacks
 @pytest.mark.parametrize("stop", [0, 1])
-def test_true_at_the_end_of_an_epoch_stops_there(few, tiny_cnn, stop):
-    recorder = Recorder(lambda epoch: epoch == stop)
+def test_returning_true_at_end_of_epoch_stops_training(few, tiny_cnn, stop):
+    recorder = HookRecorder(lambda epoch: epoch == stop)
     network = tiny_cnn(epochs=EPOCHS).set_callbacks(recorder)
     network.fit(few.images, few.target)
     assert network.n_epochs_ == stop + 1
     assert len(network.history_["loss"]) == stop + 1
-    assert recorder.events == epochs(stop + 1)
+    assert recorder.events == expected_events(stop + 1)
     shorter = tiny_cnn(epochs=stop + 1).fit(few.images, few.target)
     assert_array_equal(
         network.predict_proba(few.images), shorter.predict_proba(few.images)
@@ -132,27 +136,27 @@ def test_true_at_the_end_of_an_epoch_stops_there(few, tiny_cnn, stop):
 
 
 @needs_callbacks
-def test_warm_start_has_epochs_of_its_own(few, tiny_cnn):
-    recorder = Evaluator()
+def test_warm_start_reports_only_its_own_epochs(few, tiny_cnn):
+    recorder = PredictionRecorder()
     network = tiny_cnn(epochs=2, warm_start=True).set_callbacks(recorder)
     network.fit(few.images, few.target).fit(few.images, few.target)
     assert network.n_epochs_ == 4
-    tasks = [task for task, *_ in recorder.given]
+    tasks = [task for task, *_ in recorder.arguments]
     assert tasks == ["epoch", "epoch", "fit"] * 2
 
 
 @needs_callbacks
-def test_hooks_are_given_data_metadata_and_a_fitted_estimator(few, tiny_cnn):
-    recorder = Evaluator()
+def test_hooks_get_data_metadata_and_fitted_estimator(few, tiny_cnn):
+    recorder = PredictionRecorder()
     weight = np.linspace(0.5, 1, 160)
     network = tiny_cnn(epochs=EPOCHS).set_callbacks(recorder)
     network.fit(few.images, few.target, sample_weight=weight)
-    for _, X, y, metadata in recorder.given:
+    for _, X, y, metadata in recorder.arguments:
         assert_array_equal(X, few.images)
         assert_array_equal(y, few.target)
         assert list(metadata) == ["sample_weight"]
         assert_array_equal(metadata["sample_weight"], weight)
-    # The estimator of each hook predicts as of then.
+    # The estimator of a hook is the one at the end of that epoch.
     *each_epoch, at_end = [e for e in recorder.events if isinstance(e, np.ndarray)]
     assert len(each_epoch) == EPOCHS
     assert_array_equal(each_epoch[-1], at_end)
@@ -162,7 +166,7 @@ def test_hooks_are_given_data_metadata_and_a_fitted_estimator(few, tiny_cnn):
 
 @needs_callbacks
 def test_teardown_follows_a_fit_that_fails_in_training(few, tiny_cnn):
-    recorder = Recorder()
+    recorder = HookRecorder()
     network = tiny_cnn(learning_rate=1e30).set_callbacks(recorder)
     with pytest.raises(ValueError, match="Training diverged"):
         network.fit(few.images, few.target)
@@ -170,18 +174,18 @@ def test_teardown_follows_a_fit_that_fails_in_training(few, tiny_cnn):
     assert hooks.count("setup") == hooks.count("teardown") == 1
     assert hooks[-1] == "teardown"
     assert not hasattr(network, "model_")
-    # And the next fit is not disturbed.
+    # The next fit is not affected.
     recorder.events.clear()
     network.set_params(learning_rate=1e-2, epochs=1).fit(few.images, few.target)
-    assert recorder.events == epochs(1)
+    assert recorder.events == expected_events(1)
 
 
 @needs_callbacks
-def test_callback_that_fails_ends_the_fit_as_before(few, tiny_cnn):
+def test_failing_callback_leaves_estimator_unfitted(few, tiny_cnn):
     def fail(epoch):
         raise RuntimeError("callback failed")
 
-    recorder = Recorder(fail)
+    recorder = HookRecorder(fail)
     network = tiny_cnn().set_callbacks(recorder)
     with pytest.raises(RuntimeError, match="callback failed"):
         network.fit(few.images, few.target)
@@ -190,8 +194,8 @@ def test_callback_that_fails_ends_the_fit_as_before(few, tiny_cnn):
 
 
 @needs_callbacks
-def test_bad_data_leave_callbacks_alone(few, tiny_cnn):
-    recorder = Recorder()
+def test_invalid_data_call_no_hooks(few, tiny_cnn):
+    recorder = HookRecorder()
     network = tiny_cnn().set_callbacks(recorder)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         network.fit(few.images, few.target[:-1])
@@ -200,23 +204,23 @@ def test_bad_data_leave_callbacks_alone(few, tiny_cnn):
 
 @needs_callbacks
 def test_clone_keeps_callbacks(tiny_cnn):
-    recorder = Recorder()
+    recorder = HookRecorder()
     copied = clone(tiny_cnn().set_callbacks(recorder))
     assert copied._skl_callbacks == [recorder]
 
 
-# scikit-learn warns of steps that take no callbacks, as its own transformers.
+# scikit-learn warns about steps without callback support, such as its transformers.
 @needs_callbacks
 @pytest.mark.filterwarnings("ignore:The estimator FunctionTransformer does not support")
-@pytest.mark.parametrize("inside", ["search", "pipeline in search"])
-def test_callback_of_a_search_hears_of_every_epoch(few, tiny_cnn, inside):
-    recorder = AutoPropagated()
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_callback_of_search_is_called_for_every_epoch(few, tiny_cnn, in_pipeline):
+    recorder = PropagatedRecorder()
     network = tiny_cnn(epochs=2)
-    if inside == "pipeline in search":
+    if in_pipeline:
         network = make_pipeline(FunctionTransformer(), network)
     search = GridSearchCV(network, {}, cv=2).set_callbacks(recorder)
     search.fit(few.images, few.target)
-    # Two folds and the refit, of two epochs each.
+    # Two folds and the refit, with two epochs each.
     ends = [task for hook, task, _ in recorder.events if hook == "end"]
     begins = [task for hook, task, _ in recorder.events if hook == "begin"]
     assert sorted(ends) == sorted(begins)
@@ -234,7 +238,7 @@ def test_scoring_monitor_logs_the_score_of_each_epoch(few, tiny_cnn):
     logs = [row for row in logs if row["task_name"] == "epoch"]
     assert [row["task_id"] for row in logs] == list(range(EPOCHS))
     assert logs[-1]["accuracy"] > logs[0]["accuracy"]
-    # The reference: fits of one epoch, of two, of three.
+    # Compare with fits of one, two and three epochs.
     for n, row in enumerate(logs, start=1):
         reference = tiny_cnn(epochs=n).fit(few.images, few.target)
         assert row["accuracy"] == reference.score(few.images, few.target)
@@ -244,7 +248,7 @@ def test_scoring_monitor_logs_the_score_of_each_epoch(few, tiny_cnn):
 
 
 @needs_callbacks
-def test_scoring_monitor_weighs_samples(few, tiny_cnn):
+def test_scoring_monitor_uses_sample_weight(few, tiny_cnn):
     monitor = sklearn_callback.ScoringMonitor(scoring="accuracy")
     weight = np.where(few.target == 3, 1e-3, 1.0)
     network = tiny_cnn(epochs=1).set_callbacks(monitor)
@@ -271,7 +275,7 @@ def test_scoring_monitor_inside_a_search(few, tiny_cnn, n_jobs):
 
 @needs_rich
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_progress_bars_from_the_search_down_to_the_fit(few, tiny_cnn, capsys, n_jobs):
+def test_progress_bars_of_search_and_fits(few, tiny_cnn, capsys, n_jobs):
     search = GridSearchCV(
         tiny_cnn(epochs=2), {"learning_rate": [1e-6, 1e-2]}, cv=2, n_jobs=n_jobs
     )
@@ -283,11 +287,11 @@ def test_progress_bars_from_the_search_down_to_the_fit(few, tiny_cnn, capsys, n_
     assert len(bars) == 4 + 1, out
     assert all(indent for indent, _ in bars)
     assert "100%" in out
-    assert not re.search(r"\b[0-9]{1,2}%", out)  # nothing is left unfinished
+    assert not re.search(r"\b[0-9]{1,2}%", out)  # all bars are complete
 
 
 @needs_rich
-def test_progress_bar_moves_with_every_epoch(few, tiny_cnn, capsys):
+def test_progress_bar_advances_with_every_epoch(few, tiny_cnn, capsys):
     from sklearn.callback import _progressbar
 
     progress = []
@@ -306,10 +310,10 @@ def test_progress_bar_moves_with_every_epoch(few, tiny_cnn, capsys):
 
 
 @needs_rich
-def test_progress_bar_is_finished_by_a_fit_that_stops_early(few, tiny_cnn, capsys):
+def test_progress_bar_is_complete_after_early_stop(few, tiny_cnn, capsys):
     network = tiny_cnn(epochs=EPOCHS)
     network.set_callbacks(
-        sklearn_callback.ProgressBar(), Recorder(lambda epoch: epoch == 0)
+        sklearn_callback.ProgressBar(), HookRecorder(lambda epoch: epoch == 0)
     )
     network.fit(few.images, few.target)
     assert network.n_epochs_ == 1
@@ -317,7 +321,7 @@ def test_progress_bar_is_finished_by_a_fit_that_stops_early(few, tiny_cnn, capsy
 
 
 @needs_rich
-def test_progress_bar_is_closed_by_a_fit_that_fails(few, tiny_cnn, capsys):
+def test_progress_bar_is_closed_after_failed_fit(few, tiny_cnn, capsys):
     from sklearn.callback import _progressbar
 
     bar = sklearn_callback.ProgressBar()

@@ -1,4 +1,4 @@
-"""Every constructor parameter: a wrong value is an error before training starts."""
+"""Invalid parameters, images and labels are errors before training starts."""
 
 import inspect
 import re
@@ -6,29 +6,40 @@ import re
 import numpy as np
 import pytest
 
-from skcnn import CNNClassifier, _train
+from skcnn import CNNClassifier
+from skcnn._training._loop import TrainingLoop
+from skcnn._utils._tensorflow import import_tensorflow
 
 UNFITTED = set(vars(CNNClassifier()))
-NAN, INF = float("nan"), float("inf")
-POSITIVE_INT = r"must be an int in the range \[1, inf\)"
-BOOL = "must be an instance of 'bool'"
-SIZES = "expected one or more positive integers"
 
-# Values, and what the message says beside the parameter and the value.
-CASES = {
+
+NAN, INF = float("nan"), float("inf")
+
+
+POSITIVE_INT = r"must be an int in the range \[1, inf\)"
+
+
+IS_BOOL = "must be an instance of 'bool'"
+
+
+POSITIVE_INTS = "expected one or more positive integers"
+
+
+# Values of each parameter, and a pattern of the message.
+INVALID_VALUES = {
     "model": [("resnet", "callable"), (3, "callable"), ([print], "callable")],
     "filters": [
         (32, "must be an array-like"),
         ("32", "array-like|positive integers"),
         (None, "must be an array-like"),
-        ((), SIZES),
-        ((32, 0), SIZES),
-        ((32, -1), SIZES),
-        ((32, 1.5), SIZES),
-        ((32, "64"), SIZES),
-        ((32, True), SIZES),
-        (((32, 64), (128, 256)), SIZES),
-        (np.ones((2, 2), int), SIZES),
+        ((), POSITIVE_INTS),
+        ((32, 0), POSITIVE_INTS),
+        ((32, -1), POSITIVE_INTS),
+        ((32, 1.5), POSITIVE_INTS),
+        ((32, "64"), POSITIVE_INTS),
+        ((32, True), POSITIVE_INTS),
+        (((32, 64), (128, 256)), POSITIVE_INTS),
+        (np.ones((2, 2), int), POSITIVE_INTS),
     ],
     "last_filters": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "8", (8,))],
     "kernel_size": [(v, POSITIVE_INT) for v in (0, -3, 2.5, "3", (3, 3), None)],
@@ -38,13 +49,11 @@ CASES = {
         for v in (0, -1, NAN, "2", None, INF)
     ],
     "dense_units": [
-        (0, "dense_units"),
-        (-1, "dense_units"),
-        (1.5, "dense_units"),
+        *((v, rf"{POSITIVE_INT}, an array-like or None") for v in (0, -1, 1.5)),
         ("256", "array-like|positive integers"),
-        ((256, 0), SIZES),
-        ((256, 1.5), SIZES),
-        ([None], SIZES),
+        ((256, 0), POSITIVE_INTS),
+        ((256, 1.5), POSITIVE_INTS),
+        ([None], POSITIVE_INTS),
     ],
     "dropout": [
         (v, r"must be a float in the range \[0(\.0)?, 1(\.0)?\)")
@@ -58,8 +67,8 @@ CASES = {
         (v, r"must be a float in the range \[0(\.0)?, inf\)")
         for v in (-1e-4, NAN, "1e-4", None, INF)
     ],
-    "normalize": [(v, BOOL) for v in ("yes", None, 2)],
-    "batch_norm": [(v, BOOL) for v in ("yes", None, 2)],
+    "normalize": [(v, IS_BOOL) for v in ("yes", None, 2)],
+    "batch_norm": [(v, IS_BOOL) for v in ("yes", None, 2)],
     "pooling": [(v, "must be a str among|'avg', 'max'") for v in ("mean", True, 3)],
     "label_smoothing": [
         (v, r"must be a float in the range \[0(\.0)?, 1(\.0)?\)")
@@ -103,7 +112,7 @@ CASES = {
         (None, r"in the range \(0(\.0)?, inf\)"),
         (abs, "LearningRateSchedule"),
     ],
-    "average": [(v, BOOL) for v in ("yes", None, 2)],
+    "average": [(v, IS_BOOL) for v in ("yes", None, 2)],
     "batch_size": [(v, POSITIVE_INT) for v in (0, -1, 16.0, "16", None)],
     "epochs": [(v, POSITIVE_INT) for v in (0, -1, 2.0, "3", None)],
     "precision": [
@@ -119,13 +128,13 @@ CASES = {
         ({0: -1}, "expected numbers that are finite and not negative"),
         ({99: 1}, "among the classes"),
     ],
-    "warm_start": [(v, BOOL) for v in ("yes", None, 2)],
+    "warm_start": [(v, IS_BOOL) for v in ("yes", None, 2)],
     "validation_fraction": [
         (v, r"must be a float in the range \(0(\.0)?, 1(\.0)?\)")
         for v in (0, 1, 1.5, -0.1, NAN, "0.1")
     ],
     "early_stopping": [
-        *((v, BOOL) for v in ("yes", None, 2)),
+        *((v, IS_BOOL) for v in ("yes", None, 2)),
         (True, "validation_fraction=None.* Set, for example, validation_fraction=0.1"),
     ],
     "patience": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "3", None)],
@@ -135,65 +144,76 @@ CASES = {
         ([3], "keras.callbacks.Callback"),
         ([abs], "keras.callbacks.Callback"),
     ],
-    "memory": [(3, "memory")],
-    "max_time": [(v, "max_time") for v in (0, -1, NAN, "3")],
-    "random_state": [(v, "random_state") for v in (-1, 1.5, "seed", (1, 2))],
-    "verbose": [(v, "verbose") for v in (-1, 1.5, "yes", None)],
+    "memory": [(3, "None, .*'str', .*'os.PathLike' or an object implementing 'cache'")],
+    "max_time": [
+        (v, r"must be a float in the range \(0(\.0)?, inf\) or None")
+        for v in (0, -1, NAN, "3")
+    ],
+    "random_state": [
+        (v, r"must be an int in the range \[0, 4294967295\]")
+        for v in (-1, 1.5, "seed", (1, 2))
+    ],
+    "verbose": [
+        (v, r"must be an int in the range \[0, inf\), an instance of 'bool'")
+        for v in (-1, 1.5, "yes", None)
+    ],
 }
 
 
-def test_every_parameter_has_cases():
-    assert list(CASES) == list(inspect.signature(CNNClassifier).parameters)
+def test_every_parameter_has_invalid_values():
+    assert list(INVALID_VALUES) == list(inspect.signature(CNNClassifier).parameters)
 
 
 @pytest.fixture
 def no_training(monkeypatch):
-    def train(*args, **kwargs):
+    """Fails the test if training starts."""
+
+    def run(*args, **kwargs):
         pytest.fail("training has started")
 
-    monkeypatch.setattr(_train, "train", train)
+    monkeypatch.setattr(TrainingLoop, "run", run)
 
 
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
     ("name", "value", "message"),
-    [(name, *case) for name, cases in CASES.items() for case in cases],
+    [(name, *case) for name, cases in INVALID_VALUES.items() for case in cases],
 )
-def test_wrong_value(few, name, value, message):
+def test_invalid_value_of_parameter(few, name, value, message):
     estimator = CNNClassifier(**{name: value})
     with pytest.raises((ValueError, TypeError), match=message) as raised:
         estimator.fit(few.images, few.target)
     text = str(raised.value)
     assert name in text
     shown = [repr(value), str(value)]
-    if isinstance(value, (dict, list)) and value:  # or what is wrong in it
+    if isinstance(value, (dict, list)) and value:  # the message may show one item
         shown += [repr(item) for item in value]
     if isinstance(value, dict):
         shown += [f"{key}={item!r}" for key, item in value.items()]
     assert any(re.sub(r"\s+", " ", s) in re.sub(r"\s+", " ", text) for s in shown)
     assert set(vars(estimator)) == UNFITTED
-    # What was wrong is not corrected behind the user's back.
+    # fit does not correct the parameter.
     assert getattr(estimator, name) is value
 
 
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("name", ["epochs", "augment", "optimizer", "image_shape"])
-def test_wrong_value_in_partial_fit(few, name):
-    value, message = CASES[name][0]
+def test_invalid_value_in_partial_fit(few, name):
+    value, message = INVALID_VALUES[name][0]
     estimator = CNNClassifier(**{name: value})
     with pytest.raises((ValueError, TypeError), match=message):
         estimator.partial_fit(few.images, few.target, classes=np.arange(4))
     assert set(vars(estimator)) == UNFITTED
 
 
-def test_constructor_checks_nothing():
+def test_constructor_does_not_validate():
     """scikit-learn's convention: parameters are checked in fit."""
-    for name, cases in CASES.items():
+    for name, cases in INVALID_VALUES.items():
         for value, _ in cases:
             assert getattr(CNNClassifier(**{name: value}), name) is value
 
 
-def test_misspelt_parameter():
+def test_misspelt_parameter_is_rejected():
     with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
         CNNClassifier(epoch=3)
     with pytest.raises(
@@ -208,7 +228,7 @@ def test_only_the_builder_is_positional():
 
 
 @pytest.mark.usefixtures("no_training")
-def test_learning_rate_beside_an_optimizer_object(few):
+def test_learning_rate_is_rejected_with_optimizer_object(few):
     import keras
 
     estimator = CNNClassifier(optimizer=keras.optimizers.SGD(0.1), learning_rate=0.5)
@@ -220,25 +240,20 @@ def test_learning_rate_beside_an_optimizer_object(few):
     assert set(vars(estimator)) == UNFITTED
 
 
-class OwnSettings(CNNClassifier):
-    """With a constructor of few parameters, and another default."""
+class SmallCNN(CNNClassifier):
+    """A subclass whose constructor has fewer parameters and other defaults."""
 
     def __init__(self, epochs=2):
         super().__init__(filters=(4,), dense_units=None, epochs=epochs, batch_size=64)
 
 
-def test_subclass_with_fewer_parameters(few):
-    assert OwnSettings().fit(few.images, few.target).n_epochs_ == 2
-    network = OwnSettings(epochs=1).fit(few.images, few.target)
+def test_subclass_may_have_fewer_parameters(few):
+    assert SmallCNN().fit(few.images, few.target).n_epochs_ == 2
+    network = SmallCNN(epochs=1).fit(few.images, few.target)
     assert network.predict(few.images).shape == few.target.shape
 
 
-# X and y
-
-
-def a_dataset(few):
-    from skcnn._tensorflow import import_tensorflow
-
+def make_tf_dataset(few):
     tf = import_tensorflow()
     return tf.data.Dataset.from_tensor_slices((few.images, few.target)), few.target
 
@@ -247,7 +262,7 @@ def a_dataset(few):
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (a_dataset, TypeError, "skcnn.datasets.from_dataset"),
+        (make_tf_dataset, TypeError, "skcnn.datasets.from_dataset"),
         (
             lambda few: (few, few.target),
             TypeError,
@@ -285,14 +300,14 @@ def a_dataset(few):
         ),
     ],
 )
-def test_what_is_no_images_or_labels(few, data, error, message):
+def test_invalid_type_of_images_or_labels(few, data, error, message):
     estimator = CNNClassifier()
     with pytest.raises(error, match=message):
         estimator.fit(*data(few))
     assert set(vars(estimator)) == UNFITTED
 
 
-def test_values_beyond_float32(few, tiny_cnn):
+def test_values_too_large_for_float32(few, tiny_cnn):
     estimator = tiny_cnn()
     images = few.images * 1e300
     with pytest.raises(ValueError, match=r"X has the value .*e\+301.* float32"):
@@ -300,9 +315,6 @@ def test_values_beyond_float32(few, tiny_cnn):
     assert set(vars(estimator)) == UNFITTED
     with pytest.raises(ValueError, match="largest float32"):
         tiny_cnn(epochs=1).fit(few.images, few.target).predict(images)
-
-
-# image_shape
 
 
 @pytest.mark.parametrize(
@@ -318,13 +330,13 @@ def test_values_beyond_float32(few, tiny_cnn):
         ((2, 8, -1), (2, 8, 4)),
     ],
 )
-def test_rows_as_images(few, tiny_cnn, image_shape, expected):
+def test_image_shape_reshapes_rows(few, tiny_cnn, image_shape, expected):
     estimator = tiny_cnn(image_shape=image_shape, epochs=1)
     estimator.fit(few.rows[:40], few.target[:40])
     assert estimator.image_shape_ == expected
     assert estimator.n_features_in_ == 64
     assert estimator.model_.input_shape == (None, *expected)
-    images = few.rows[:40].reshape(-1, *expected)  # in the order of reshape
+    images = few.rows[:40].reshape(-1, *expected)
     np.testing.assert_array_equal(
         estimator.predict_proba(images), estimator.predict_proba(few.rows[:40])
     )
@@ -334,16 +346,19 @@ def test_rows_as_images(few, tiny_cnn, image_shape, expected):
 @pytest.mark.parametrize(
     ("image_shape", "message"),
     [
-        ((8, 9, 1), r"X has 64 features, but image_shape=\(8, 9, 1\) makes 72 of them"),
-        ((8, 8, 3), "X has 64 features, but .* makes 192"),
-        ((7, -1, 1), "X has 64 features, but .* makes 7 times a whole number of them"),
+        ((8, 9, 1), r"X has 64 features, but image_shape=\(8, 9, 1\) requires 72\."),
+        ((8, 8, 3), r"X has 64 features, but image_shape=\(8, 8, 3\) requires 192\."),
+        (
+            (7, -1, 1),
+            r"X has 64 features, but image_shape=.* requires a multiple of 7\.",
+        ),
         (
             None,
-            r"flattened images, of shape \(160, 64\), but image_shape=None. Say what",
+            r"flattened images, of shape \(160, 64\), but image_shape=None\. Set",
         ),
     ],
 )
-def test_rows_that_are_no_such_images(few, image_shape, message):
+def test_rows_must_match_image_shape_exactly(few, image_shape, message):
     estimator = CNNClassifier(image_shape=image_shape)
     with pytest.raises(ValueError, match=message):
         estimator.fit(few.rows, few.target)
@@ -352,7 +367,7 @@ def test_rows_that_are_no_such_images(few, image_shape, message):
 
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("image_shape", [(8, 9, 1), (8, 8, 3), (64, 1)])
-def test_images_that_contradict_image_shape(few, image_shape):
+def test_images_must_match_image_shape(few, image_shape):
     estimator = CNNClassifier(image_shape=image_shape)
     with pytest.raises(
         ValueError, match=r"images of shape \(8, 8, 1\) .*, but image_shape=\("
