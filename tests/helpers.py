@@ -68,7 +68,12 @@ def build_network(estimator, image_shape=(150, 150, 3), n_classes=5, dtype="floa
     from skcnn._utils._tensorflow import import_tensorflow
 
     import_tensorflow()
-    meta = {"image_shape_": image_shape, "n_classes_": n_classes}
+    n_channels = image_shape[-1]
+    meta = {
+        "image_shape_": image_shape,
+        "n_classes_": n_classes,
+        "input_rescaling_": ([1.0] * n_channels, [0.0] * n_channels),
+    }
     params = {name: getattr(estimator, name) for name in _NETWORK_PARAMS}
     seed = np.random.SeedSequence(0)
     return build_cnn(meta, **params, dtype=dtype, seed=seed)

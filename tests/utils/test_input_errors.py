@@ -138,6 +138,10 @@ INVALID_VALUES = {
         (True, "validation_fraction=None.* Set, for example, validation_fraction=0.1"),
     ],
     "patience": [(v, POSITIVE_INT) for v in (0, -1, 1.5, "3", None)],
+    "tol": [
+        (v, r"must be a float in the range \[0(\.0)?, inf\)")
+        for v in (-1e-9, NAN, "1e-4", None)
+    ],
     "callbacks": [
         ("stop", "must be an instance of 'list'"),
         (3, "must be an instance of 'list'"),

@@ -1,17 +1,17 @@
-"""What is told to TensorFlow before it starts."""
+"""Settings of TensorFlow that skcnn changes before TensorFlow starts."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from skcnn._tensorflow import _let_memory_grow
+from skcnn._utils._tensorflow import _let_memory_grow
 
 
-class Config:
+class FakeConfig:
     """`tf.config` of a machine with GPUs, which the tests' machines do not have."""
 
-    def __init__(self, told, running=False):
-        self.growth, self.running = dict(told), running
+    def __init__(self, growth, is_running=False):
+        self.growth, self.is_running = dict(growth), is_running
         self.experimental = SimpleNamespace(
             get_memory_growth=self.growth.get, set_memory_growth=self.set_memory_growth
         )
@@ -21,30 +21,30 @@ class Config:
         return list(self.growth)
 
     def set_memory_growth(self, gpu, enable):
-        if self.running:
+        if self.is_running:
             raise RuntimeError("Physical devices cannot be modified")
         self.growth[gpu] = enable
 
 
 @pytest.mark.parametrize(
-    ("told", "settings", "expected"),
+    ("growth", "params", "expected"),
     [
         ({}, {}, {}),
         ({"a": None, "b": None}, {}, {"a": True, "b": True}),
         ({"a": False}, {}, {"a": False}),
-        ({"a": None}, {"running": True}, {"a": None}),
+        ({"a": None}, {"is_running": True}, {"a": None}),
     ],
-    ids=["no GPU", "two", "told otherwise", "running"],
+    ids=["no GPU", "two GPUs", "set by the user", "TensorFlow runs already"],
 )
-def test_memory_of_gpus_grows(told, settings, expected, monkeypatch):
+def test_memory_growth_of_gpus(growth, params, expected, monkeypatch):
     monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
-    config = Config(told, **settings)
+    config = FakeConfig(growth, **params)
     _let_memory_grow(config)
     assert config.growth == expected
 
 
-def test_memory_of_gpus_as_the_environment_says(monkeypatch):
+def test_memory_growth_set_by_environment_is_kept(monkeypatch):
     monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
-    config = Config({"a": None})
+    config = FakeConfig({"a": None})
     _let_memory_grow(config)
     assert config.growth == {"a": None}
