@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skcnn import CNNClassifier
-from skcnn._classifier import _NETWORK_PARAMS
+from skcnn._fit import NETWORK_PARAMS
 
 # Gradient descent on cross-entropy, without anything that the defaults add to it.
 PLAIN = {
@@ -74,7 +74,7 @@ def build_network(estimator, image_shape=(150, 150, 3), n_classes=5, dtype="floa
         "n_classes_": n_classes,
         "input_rescaling_": ([1.0] * n_channels, [0.0] * n_channels),
     }
-    params = {name: getattr(estimator, name) for name in _NETWORK_PARAMS}
+    params = {name: getattr(estimator, name) for name in NETWORK_PARAMS}
     seed = np.random.SeedSequence(0)
     return build_cnn(meta, **params, dtype=dtype, seed=seed)
 

@@ -57,6 +57,7 @@ NON_DEFAULT = {
     "validation_fraction": 0.21,
     "early_stopping": True,
     "patience": 3,
+    "tol": 1e-3,
     "callbacks": [TextCallback("remember")],
     "memory": "cache",
     "max_time": 3600,

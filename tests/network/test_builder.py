@@ -21,6 +21,7 @@ def test_order_of_layers_of_preset():
     block = ["Conv2D", "MaxPooling2D", "Dropout"]
     assert layer_types(network) == [
         "InputLayer",
+        "Rescaling",
         "BatchNormalization",
         *block,
         *block,
@@ -44,6 +45,7 @@ def test_order_of_layers_of_default_network():
     block = ["Conv2D", "BatchNormalization", "Activation", "MaxPooling2D", "Dropout"]
     assert layer_types(network) == [
         "InputLayer",
+        "Rescaling",
         "BatchNormalization",
         *block,
         *block,

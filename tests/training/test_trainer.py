@@ -7,7 +7,7 @@ import pytest
 from helpers import STOCHASTIC, assert_same_training
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skcnn._classifier import _NETWORK_PARAMS
+from skcnn._fit import NETWORK_PARAMS
 from skcnn._network._builder import build_cnn
 from skcnn._training import _trainer
 from skcnn._training._data import ArrayDataset, split_rows
@@ -36,7 +36,7 @@ def test_training_steps_match_keras_model_fit(few, tiny_cnn, weighted, changed):
     seed = draw_seed(0)
     network = build_cnn(
         {"image_shape_": (8, 8, 1), "n_classes_": 4},
-        **{name: getattr(estimator, name) for name in _NETWORK_PARAMS},
+        **{name: getattr(estimator, name) for name in NETWORK_PARAMS},
         dtype="float32",
         seed=seed_sequence(seed, WEIGHTS),
     )
