@@ -266,10 +266,10 @@ def test_layers_of_equal_shape_have_different_initial_weights():
     assert np.mean(second == third) < 0.01
 
 
-def test_bfloat16_policy_leaves_weights_and_probabilities_in_float32():
+def test_bfloat16_policy_leaves_input_weights_and_probabilities_in_float32():
     network = build_network(preset_cnn(filters=(2,)), dtype="mixed_bfloat16")
     policies = {layer.name: layer.dtype_policy.name for layer in network.layers[1:]}
-    assert policies.pop("probabilities") == "float32"
+    assert policies.pop("rescale") == policies.pop("probabilities") == "float32"
     assert set(policies.values()) == {"mixed_bfloat16"}
     assert {v.dtype for v in network.trainable_variables} == {"float32"}
     assert network.output.dtype == "float32"
