@@ -10,6 +10,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+# The gallery links to HalvingGridSearchCV, which this import makes available.
+from sklearn.experimental import enable_halving_search_cv  # noqa: E402, F401
+
 import skcnn  # noqa: E402
 
 project = "skcnn"

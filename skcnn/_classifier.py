@@ -67,8 +67,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         `keras.Model`, compiled or not. The network takes images ``(n, height, width,
         channels)``. Its output is a softmax over the classes, or a single sigmoid for
         two classes. The output may also be logits if the network is compiled with a
-        loss that has ``from_logits=True``. A loss with "sparse" in its name gets class
-        indices, any other loss gets one-hot rows.
+        loss that has ``from_logits=True``. Of Keras' own losses, those with "sparse" in
+        their name get class indices, and the others get one-hot rows. A loss of your
+        own is called with both before training, to find out which of them it takes.
 
         The function may have these arguments:
 
@@ -258,8 +259,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     history_ : dict of str to list of float
         ``"loss"`` (including the L2 penalty) and ``"accuracy"`` for each epoch, as
-        averages over the epoch during training. With `validation_fraction` also
-        ``"val_loss"`` and ``"val_accuracy"``, at the end of the epoch.
+        averages over the epoch during training. With `validation_fraction` or `X_val`,
+        also ``"val_loss"`` and ``"val_accuracy"``, at the end of the epoch. A network
+        that a builder compiles has the metrics that it was compiled with.
 
     n_epochs_ : int
         Number of epochs trained, which is the length of the lists in `history_`.
@@ -448,8 +450,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         model : keras.Model
             Trained. Its output is a softmax over the classes, a single sigmoid for two
             classes, or logits if it is compiled with a loss that has
-            ``from_logits=True``. The model becomes `model_`, without a copy, and is
-            compiled if it is not.
+            ``from_logits=True``. The model itself becomes `model_`, and is compiled if
+            it is not. If `classes` is not sorted, `model_` is a new model that shares
+            its layers and is compiled with Adam.
         classes : array-like of shape (n_classes,)
             Class labels, in the order of the outputs. `classes_` is sorted, and so are
             the columns of :meth:`predict_proba`.

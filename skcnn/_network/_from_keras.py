@@ -59,6 +59,12 @@ def prepare_model(model, classes, dummy_images):
         raise ValueError(
             f"Got classes={classes.tolist()}, but expected each class once."
         )
+    n_outputs = model.output_shape[-1]
+    if n_outputs != len(classes) and (n_outputs, len(classes)) != (1, 2):
+        raise ValueError(
+            f"Got {len(classes)} classes, but expected one for each of the "
+            f"{n_outputs} outputs of the model, in their order."
+        )
     if not model.compiled or model.loss is None:
         model.compile(optimizer="adam", loss=default_loss(model, 0.0))
     check_network(model, dummy_images(shape[1:]), len(classes))

@@ -8,7 +8,8 @@ class EarlyStopping:
 
     An improvement is a loss that is at least `tol` lower than the best one before. The
     weights of the epoch with the lowest loss are kept, to be restored when training
-    ends. scikit-learn's ``MLPClassifier(early_stopping=True)`` follows the same rules.
+    ends. scikit-learn's ``MLPClassifier(early_stopping=True)`` uses `tol` in the same
+    way, but monitors the score and allows for one epoch more.
 
     Parameters
     ----------
