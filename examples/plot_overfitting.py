@@ -60,7 +60,8 @@ print(f"{network.model_.count_params():,} parameters, {len(X_train)} images")
 # The training loss falls to zero, and the training accuracy rises to one. The loss on
 # held-out images falls for a few epochs and then rises, because the network becomes
 # more and more confident in its errors. Accuracy does not show this: it counts errors
-# and ignores their confidence. The first score below includes the held-out images.
+# and ignores their confidence. The first score below is computed on all of
+# ``X_train``, including the held-out images.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")

@@ -84,11 +84,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         cannot be combined with `model`.
 
     filters : array-like of int, default=(48, 96, 192, 384)
-        Number of filters of the convolution in each block. Pooling stops along an axis
-        that has shrunk to one pixel, so many blocks work with small images too.
+        Number of filters in the convolution of each block. Pooling stops along an axis
+        that has shrunk to one pixel, so many blocks also work with small images.
 
     last_filters : int, default=None
-        Replaces the last entry of `filters`, to tune it separately.
+        Number of filters in the last block. If not None, it replaces the last entry of
+        `filters`, so that this entry can be tuned separately.
 
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
@@ -99,10 +100,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         for smaller ones.
 
     width_factor : float, default=1
-        Multiplies all `filters`. The results are rounded, to at least 1.
+        Factor by which all `filters` are multiplied. The results are rounded, and are
+        at least 1.
 
     dense_units : int, array-like of int or None, default=None
-        Units of the dense layers between the convolutions and the output.
+        Number of units in each dense layer between the convolutions and the output.
+        None adds no such layers.
 
     dropout : float, default=0.1
         Dropout rate after each block but the last, in [0, 1).
@@ -114,11 +117,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Factor of the L2 penalty on the kernels of all convolutions but the first.
 
     normalize : bool, default=True
-        Whether to normalize the input by mean and standard deviation of the training
-        images, separately per channel. They are computed from all images of :meth:`fit`
-        that are trained on, and from all images so far in :meth:`partial_fit`. So the
-        scale and the offset of the images do not matter. A learned scale and offset
-        follow.
+        Whether to normalize the input by the mean and standard deviation of the
+        training images, separately for each channel. :meth:`fit` computes them from all
+        images that it trains on, and :meth:`partial_fit` from all images seen so far.
+        The scale and offset of the images therefore do not matter. The normalization is
+        followed by a learned scale and offset.
 
     batch_norm : bool, default=True
         Whether to add batch normalization between each convolution and its activation.
@@ -133,13 +136,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     image_shape : tuple of int, default=None
         Shape ``(height, width)`` or ``(height, width, channels)`` of one image.
-        Required if `X` has flattened rows, as with scalers, PCA, SMOTE or
-        :class:`~sklearn.ensemble.BaggingClassifier`. One entry may be -1, as in
-        :func:`numpy.reshape`. For example, ``(1, -1, 1)`` takes any row as an image
-        with a height of one pixel.
+        Required if the images in `X` are flattened, as they are with scalers, PCA,
+        SMOTE or :class:`~sklearn.ensemble.BaggingClassifier`. One entry may be -1, as
+        in :func:`numpy.reshape`. For example, ``(1, -1, 1)`` treats each row as an
+        image with a height of one pixel.
 
     augment : "auto", bool, dict or keras.Layer, default="auto"
-        Random changes of the images during training. Prediction and validation use the
+        Random changes to the images during training. Prediction and validation use the
         images unchanged.
 
         - ``"auto"`` means ``{"rotation": 0.03, "zoom": 0.2}``, which suits most
@@ -147,64 +150,65 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         - True means ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: flip
           with probability 0.5, rotate by up to 0.1 of a full turn, and zoom in or out
           by up to 10 %. Pixels beyond the border are reflected.
-        - A dict has some of these keys. `flip` may also be ``"vertical"`` or
-          ``"horizontal_and_vertical"``.
-        - A layer, or a `keras.Sequential` of layers, that keeps the shape of images.
-          Each fit uses a copy, with a new seed in each epoch.
+        - A dict may have any of these keys; keys that are left out make no changes.
+          `flip` may also be ``"vertical"`` or ``"horizontal_and_vertical"``.
+        - A layer, or a `keras.Sequential` of layers, must keep the shape of the images.
+          Each fit uses a copy of it, with a new seed in each epoch.
 
     optimizer : str, callable or keras.Optimizer, default="adam"
-        Name of a Keras optimizer, or a class or function that is called with
-        ``learning_rate``, such as ``functools.partial(keras.optimizers.SGD,
-        momentum=0.9)``, or an optimizer. An optimizer is copied for each fit and keeps
-        its own learning rate.
+        Name of a Keras optimizer, a class or function that returns an optimizer when
+        called with ``learning_rate``, such as ``functools.partial(keras.optimizers.SGD,
+        momentum=0.9)``, or an optimizer object. An object is copied for each fit and
+        keeps its own learning rate.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, \
             default=3e-3
-        Learning rate, or a schedule over training steps. For example,
-        ``optimizer="sgd"`` with ``CosineDecay(0.1, decay_steps)`` is gradient descent
-        with annealing.
+        Learning rate, or a schedule of learning rates over training steps. For example,
+        ``optimizer="sgd"`` with ``CosineDecay(0.1, decay_steps)`` trains by gradient
+        descent with annealing.
 
     average : bool, default=True
         Whether the weights after each epoch are averages over about the last tenth of
         all training steps so far [1]_. Training itself continues from the weights of
-        the last step. Averaging has the effect of annealing the learning rate, without
-        fixing the number of epochs in advance. It has no effect on an optimizer that
-        is passed as an object, that has ``use_ema=True``, or that a builder compiles
-        its network with.
+        the last step. Averaging has much the same effect as annealing the learning
+        rate, without fixing the number of epochs in advance. It has no effect if the
+        optimizer is passed as an object, has ``use_ema=True``, or is set by a builder
+        that compiles its own network.
 
     batch_size : int, default=32
         Number of images in one training step.
 
     epochs : int, default=40
-        Number of passes over the training images. Can be the `resource` of
+        Number of passes over the training images. It can be the `resource` of
         :class:`~sklearn.model_selection.HalvingGridSearchCV`.
 
     precision : {"float32", "bfloat16"}, default="float32"
-        ``"bfloat16"`` computes in 16 bits, and keeps weights and probabilities in 32.
-        It is faster on processors with bfloat16 instructions.
+        ``"bfloat16"`` computes in 16 bits, but keeps network weights and probabilities
+        in 32 bits. It is faster on processors with bfloat16 instructions.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes in the loss, multiplied with `sample_weight`.
+        Weights of the classes in the loss, multiplied by `sample_weight`.
         ``"balanced"`` makes them inversely proportional to the class frequencies in
         the `y` of each fit, as
         :func:`sklearn.utils.class_weight.compute_class_weight` does.
 
     warm_start : bool, default=False
-        Whether :meth:`fit` continues from the weights and the optimizer state of the
-        previous fit. Two fits of 5 epochs then give the same bits as one of 10. An
-        optimizer object with ``use_ema=True`` is the exception, because it replaces
-        the weights by their averages at the end of each fit.
+        Whether :meth:`fit` continues from the network weights and the optimizer state
+        of the previous fit. Two fits of 5 epochs then give the same weights, to the
+        bit, as one fit of 10 epochs. The exception is an optimizer object with
+        ``use_ema=True``, which replaces the weights with their averages at the end of
+        each fit.
 
     validation_fraction : float, default=None
         Fraction of the images passed to :meth:`fit` to hold out, stratified by class,
         for reporting loss and accuracy after each epoch. None holds out no images. With
-        `warm_start`, pass the same images again: with others, some held-out images may
-        have been trained on before.
+        `warm_start`, pass the same images to each fit. Otherwise, some of the held-out
+        images may have been trained on before.
 
     early_stopping : bool, default=False
         Whether to stop training when the loss on the held-out images has not decreased
-        for `patience` epochs, and to restore the weights of the best epoch. Requires
-        `validation_fraction`.
+        for `patience` epochs, and to restore the network weights of the best epoch.
+        Requires `validation_fraction`, or `X_val` and `y_val` in :meth:`fit`.
 
     patience : int, default=5
         Number of epochs to wait for an improvement; see `early_stopping`.
@@ -215,39 +219,40 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     callbacks : list of keras.callbacks.Callback, default=None
         Keras callbacks. Each fit uses shallow copies: attributes that a callback sets
-        start anew in each fit, and objects that it refers to are shared, such as a
-        trial of Optuna, a list or an open file. A callback with hooks for batches slows
-        down the training of a small network. For scikit-learn's own callbacks, use
-        `set_callbacks` (scikit-learn 1.9 and later).
+        start from their initial values in each fit, whereas objects that it refers to,
+        such as an Optuna trial, a list or an open file, are shared. A callback with
+        batch-level hooks slows down the training of a small network. For scikit-learn's
+        own callbacks, use `set_callbacks` (scikit-learn 1.9 and later).
 
     memory : None, str, path-like or joblib.Memory, default=None
-        Folder for checkpoints, as in :class:`~sklearn.pipeline.Pipeline`. A fit with
-        the same parameters, images and package versions is loaded instead of trained.
-        A fit that was interrupted, even by ``kill -9``, resumes from its last
-        checkpoint, and a fit with more `epochs` resumes where a shorter one ended. With
-        the same number of threads, all of these give the same weights, to the bit, as
-        an uninterrupted fit. Searches in several processes and on several machines can
-        share a folder.
+        Folder for checkpoints, given as in :class:`~sklearn.pipeline.Pipeline`. A fit
+        with the same parameters, images and package versions is loaded instead of being
+        trained again. A fit that was interrupted, even by ``kill -9``, resumes from its
+        last checkpoint, and a fit with more `epochs` resumes where a shorter one ended.
+        With the same number of threads, each of these fits gives the same weights, to
+        the bit, as an uninterrupted fit. Searches in several processes and on several
+        machines can share a folder.
 
         `memory` requires `random_state`. It has no effect on :meth:`partial_fit`, on
-        fits that continue with `warm_start`, and with callbacks other than
-        scikit-learn's ``ProgressBar``, whose side effects cannot be replayed.
+        fits that continue with `warm_start`, or on fits with callbacks other than
+        scikit-learn's ``ProgressBar``, as their side effects cannot be replayed.
         ``joblib.Memory(folder).clear()`` and ``.reduce_size(bytes_limit=...,
         age_limit=...)`` remove checkpoints.
 
     max_time : float, default=None
-        Time limit in seconds. :meth:`fit` stops at the end of the epoch in which it is
-        exceeded, and keeps what it has learned. With `memory`, the same fit resumes
-        from there when it is run again.
+        Time limit in seconds. :meth:`fit` stops at the end of the epoch in which the
+        limit is exceeded, and keeps the network as trained so far. With `memory`, the
+        same fit resumes from there when it is run again.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, shuffling, dropout, augmentation and the inner
-        validation split. With the same int, on the same machine with the same number
-        of threads, a fit on the CPU gives the same weights to the bit, regardless of
-        what the process did before.
+        validation split. With the same int, on the same machine and with the same
+        number of threads, a fit on the CPU gives the same weights, to the bit,
+        regardless of what the process did before.
 
     verbose : int, default=0
-        0 is silent, 1 shows a progress bar for each epoch, 2 prints one line for each.
+        0 is silent, 1 shows a progress bar for each epoch, and 2 prints one line per
+        epoch.
 
     Attributes
     ----------
@@ -283,20 +288,21 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     Notes
     -----
     `X` of dtype uint8 stays uint8 until a batch is on the device, and memory maps are
-    read in chunks. So the images may be larger than memory.
+    read in chunks. The images may therefore be larger than memory.
 
-    A training step is that of ``keras.Model.fit``: the same batches give the same
-    weights. But no Python code runs between two batches.
+    A training step does the same as a step of ``keras.Model.fit``: the same batches
+    give the same weights. However, no Python code runs between two batches.
 
     Ctrl-C during :meth:`fit` raises a `KeyboardInterrupt`. If at least one epoch was
     completed, the estimator keeps the network of the last completed epoch, and
     :meth:`predict` works.
 
     In a search with ``n_jobs=2`` or more, each process gets its share of the
-    processors, as :func:`joblib.parallel_config` sets it. Sums of floating-point
-    numbers depend on the number of threads. For the same bits with any `n_jobs`, set
-    ``inner_max_num_threads`` there. TensorFlow does not work in a process that was
-    forked from one that has used it; there, fitting raises a `RuntimeError`.
+    processors, as set by :func:`joblib.parallel_config`. Sums of floating-point numbers
+    depend on the number of threads. For results that are the same to the bit with any
+    `n_jobs`, set ``inner_max_num_threads`` there. TensorFlow does not work in a process
+    that was forked from one that has used it; in such a process, fitting raises a
+    `RuntimeError`.
 
     References
     ----------
@@ -343,7 +349,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "image_shape": ["array-like", None],
         "augment": [StrOptions({"auto"}), "boolean", dict, callable],
-        "optimizer": "no_validation",  # needs Keras, which is imported late
+        "optimizer": "no_validation",  # the check needs Keras, which is imported late
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
         "average": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -433,17 +439,17 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         self.random_state = random_state
         self.verbose = verbose
 
-    # A hook for epoch_curve: called after each epoch with the classifier as it is then.
+    # A hook for epoch_curve. It is called with the current classifier after each epoch.
     _after_epoch = None
 
     @classmethod
     def from_keras(cls, model, classes, **params):
         """Make a fitted classifier from a trained Keras model, without training.
 
-        Evaluate it with scikit-learn's metrics, calibrate it, tune its threshold, and
-        draw its predictions, as any other fitted classifier. :meth:`fit` trains a new
-        network of the same architecture, and with ``warm_start=True`` it continues from
-        the weights of `model`.
+        You can evaluate the classifier with scikit-learn's metrics, calibrate it, tune
+        its threshold, and draw its predictions, like those of any other fitted
+        classifier. :meth:`fit` trains a new network with the same architecture or, with
+        ``warm_start=True``, continues from the weights of `model`.
 
         Parameters
         ----------
@@ -462,15 +468,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Returns
         -------
         CNNClassifier
-            Fitted, with an empty `history_`. Pass images as `model` expects them: the
-            classifier does not scale them.
+            A fitted classifier with an empty `history_`. Pass images to it as `model`
+            expects them: the classifier does not scale them.
 
         Raises
         ------
         TypeError
-            If `model` is no `keras.Model`.
+            If `model` is not a `keras.Model`.
         ValueError
-            If the number of classes is not that of the outputs, or the shape of the
+            If the number of classes does not match the outputs, or the shape of the
             images is not known.
 
         Examples
@@ -551,7 +557,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         """Set parameters of this estimator.
 
         ``model__<name>`` sets the parameter ``<name>`` of the builder passed as
-        `model`: `model` becomes a `functools.partial` of it.
+        `model`, which becomes a `functools.partial` of this builder.
 
         Parameters
         ----------
@@ -564,7 +570,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If there is no such parameter. The error suggests a similar name.
+            If there is no such parameter. The message suggests a similar name.
         """
         own = {k: v for k, v in params.items() if not k.startswith("model__")}
         known = self._get_param_names()
@@ -579,13 +585,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         of_builder = {
             k.removeprefix("model__"): v for k, v in params.items() if k not in own
         }
-        if of_builder:  # before anything is set: all of the parameters or none
+        if of_builder:  # raise here, so that all parameters are set or none
             model = own.get("model", self.model)
             own["model"] = _builder_params.bind_builder(model, **of_builder)
         return super().set_params(**own)
 
     def _check_params(self):
-        """Raise an error for invalid parameters, before any time is spent."""
+        """Raise an error for invalid parameters before training starts."""
         self._validate_params()
         check_sizes("filters", self.filters)
         check_sizes("dense_units", as_units(self.dense_units) or (1,))
@@ -612,7 +618,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             )
 
     def _check_early_stopping(self, X_val, y_val):
-        """Raise a ValueError for half a validation set, or none to stop early by."""
+        """Raise a ValueError if a validation set is incomplete, or required but missing."""
         if (X_val is None) != (y_val is None):
             given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
             raise ValueError(f"Got {given} without {missing}, but expected both.")
@@ -624,8 +630,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             )
 
     def _not_default(self, *names):
-        """The named parameters that do not have their default value."""
-        # A subclass may have other defaults, or no such argument.
+        """Return the named parameters that do not have their default values."""
+        # A subclass may have different defaults, or lack some of the arguments.
         signature = {
             **inspect.signature(CNNClassifier.__init__).parameters,
             **inspect.signature(type(self).__init__).parameters,
@@ -640,15 +646,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     # Data
 
     def _check_images(self, X, *, reset):
-        """Check X, and return it as an array, without a copy where possible.
+        """Check X and return it as an array, without copying it where possible.
 
-        Sets `n_features_in_`, `feature_names_in_` and `image_shape_` if `reset`, and
-        compares X with them otherwise.
+        If `reset`, set `n_features_in_`, `feature_names_in_` and `image_shape_`.
+        Otherwise, compare X with them.
         """
         X = as_image_array(X)
         ndim = getattr(X, "ndim", None)
         if ndim is None or ndim <= 2:
-            # Flattened images: scikit-learn checks them, and the column names.
+            # scikit-learn checks flattened images and their column names.
             X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True)
         else:
             X = check_array(
@@ -673,12 +679,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         return X
 
     def _check_training_data(self, X, y, *, reset):
-        """Check X and y, and return them as arrays of the same length."""
+        """Check X and y and return them as arrays of the same length."""
         X = self._check_images(X, reset=reset)
         return X, check_labels(y, X, type(self).__name__)
 
     def _check_validation_set(self, X_val, y_val, classes):
-        """Check X_val and y_val, and return them as arrays."""
+        """Check X_val and y_val and return them as arrays."""
         try:
             X_val, y_val = self._check_training_data(X_val, y_val, reset=False)
         except (ValueError, TypeError) as error:
@@ -704,19 +710,19 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
             Images, as integers or floats. Flattened images require `image_shape`.
-            Arrays of uint8 and memory maps are read in chunks, and never copied whole.
+            Arrays of uint8 and memory maps are read in chunks and never copied whole.
         y : array-like of shape (n_samples,)
             Class labels: integers, strings or booleans, of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples in the loss. Samples of weight zero
             are left out.
         groups : array-like of shape (n_samples,), default=None
-            Group of each sample, for example the patient or the original of augmented
+            Group of each sample, for example the patient, or the original of augmented
             copies. The inner split by `validation_fraction` keeps the samples of a
-            group together. The fraction that is held out is then approximate.
+            group together, so the fraction that is held out is approximate.
         X_val : array-like, default=None
-            Images to validate on after each epoch, instead of a part of `X` that
-            `validation_fraction` holds out. `fit` trains on all of `X` then.
+            Images to validate on after each epoch, instead of the part of `X` that
+            `validation_fraction` would hold out. `fit` then trains on all of `X`.
         y_val : array-like of shape (n_val_samples,), default=None
             Class labels of `X_val`.
 
@@ -727,8 +733,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Raises
         ------
         ValueError, TypeError
-            For invalid parameters or data, before training starts. A ValueError also
-            if the loss is not finite. The estimator is then as it was before.
+            If parameters or data are invalid, before training starts. A ValueError is
+            also raised if the loss is not finite. In each case, the estimator is left
+            as it was before.
         """
         with self._rollback_on_error():
             self._check_params()
@@ -767,21 +774,21 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch, from the current weights.
+        """Train for one epoch, starting from the current network weights.
 
-        Trains on all of `X`: only :meth:`fit` uses `validation_fraction`.
+        This method trains on all of `X`: only :meth:`fit` uses `validation_fraction`.
 
         Parameters
         ----------
         X : array-like
-            As in :meth:`fit`.
+            Images, as in :meth:`fit`.
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
             All labels that may occur in this call and later ones. Required in the
             first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            As in :meth:`fit`.
+            Weights of the samples, as in :meth:`fit`.
 
         Returns
         -------
@@ -837,7 +844,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Returns
         -------
         ndarray of shape (n_samples, n_classes), dtype float64
-            Columns are in the order of `classes_`, also for two classes. Rows sum to 1.
+            One column per class, in the order of `classes_`, even if there are only two
+            classes. Rows sum to 1.
         """
         check_is_fitted(self)
         import_tensorflow()
@@ -845,8 +853,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         proba = self._predictor(ImageReader(X, self.image_shape_)).astype(np.float64)
         if proba.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
             return np.hstack([1 - proba, proba])
-        # A float32 softmax sums to 1 within 1e-7. Ensembles average it in float64, and
-        # metrics warn if the sums are not 1 in float64.
+        # A float32 softmax sums to 1 only within 1e-7. Ensembles average it in float64,
+        # and metrics warn if the sums are not 1 in float64.
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X):
@@ -860,7 +868,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Returns
         -------
         ndarray of shape (n_samples,)
-            Class labels, of the dtype that was passed to `fit`.
+            Class labels, of the same dtype as those passed to `fit`.
         """
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
@@ -876,7 +884,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Returns
         -------
         ndarray of shape (n_samples, n_classes), dtype float64
-            The logarithm of :meth:`predict_proba`. It is -inf where that is 0.
+            The logarithm of :meth:`predict_proba`: -inf where the probability is 0.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -884,8 +892,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     # Protocols of scikit-learn, pickle and copy
 
     def __sklearn_clone__(self):
-        # Clones share their callbacks, of which each fit makes copies of its own. A
-        # deep copy would cut the link to what a callback refers to, such as a study.
+        # Clones share their callbacks, and each fit makes its own copies of them. A
+        # deep copy would cut the link to objects that a callback refers to, such as a
+        # study.
         template = object.__new__(type(self))
         vars(template).update(vars(self) | {"callbacks": None})
         return _clone_parametrized(template).set_params(callbacks=self.callbacks)
@@ -895,14 +904,14 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Flattened images, (n, h, w), and (n, h, w, c), which has no tag.
+        # These stand for flattened images and (n, h, w). (n, h, w, c) has no tag.
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self):
         state = dict(super().__getstate__())  # may be __dict__ itself
-        # A compiled function, which is made again when it is needed.
+        # The predictor holds compiled functions. It is made again in __setstate__.
         state.pop("_predictor", None)
         network = state.pop("_network", None)
         if network is not None:

@@ -45,14 +45,15 @@ NETWORK_PARAMS = (
     "batch_norm",
     "pooling",
 )
-# Parameters that cannot change on warm start. A constant learning rate may.
+# Parameters that cannot change on warm start, except that one constant learning rate
+# may replace another.
 FIXED_ON_WARM_START = (
     *NETWORK_PARAMS,
     *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
     "precision",
 )
-# Parameters that do not determine the weights after each epoch, or that do so by a
-# value that is hashed instead: sample weights, image shape, seed.
+# Parameters that do not determine the network weights after each epoch, or that do so
+# through a value that is hashed instead: the sample weights, image shape or seed.
 _NOT_IN_CACHE_KEY = frozenset(
     {
         *("epochs", "max_time", "memory", "verbose", "warm_start", "callbacks"),
@@ -62,11 +63,11 @@ _NOT_IN_CACHE_KEY = frozenset(
 
 
 class FitMixin:
-    """What `fit` and `partial_fit` of :class:`~skcnn.CNNClassifier` have in common.
+    """Mixin with the code that `fit` and `partial_fit` of the classifier share.
 
-    The classifier checks parameters and data. This class splits the data, builds or
-    continues a network, runs the training loop with checkpoints and callbacks, and sets
-    the fitted attributes.
+    :class:`~skcnn.CNNClassifier` checks parameters and data. This class splits the
+    data, builds a network or continues with the existing one, runs the training loop
+    with checkpoints and callbacks, and sets the fitted attributes.
     """
 
     def _check_warm_start(self, y):
@@ -92,14 +93,14 @@ class FitMixin:
         rates = (self._params_at_build["learning_rate"], self.learning_rate)
         if not all(isinstance(rate, Real) for rate in rates) or rates[0] == rates[1]:
             return False
-        # A function passed as optimizer may have made a schedule of it.
+        # A function passed as optimizer may have turned the number into a schedule.
         return isinstance(
             self.model_.optimizer.get_config().get("learning_rate"), float
         )
 
     @contextlib.contextmanager
     def _rollback_on_error(self):
-        """Leave the estimator as it was before if training fails.
+        """Restore the previous state of the estimator if training fails.
 
         If training is interrupted after at least one epoch, its result is kept.
         """
@@ -123,7 +124,7 @@ class FitMixin:
             vars(self).pop("_is_interrupted", None)
 
     def _fitted_attributes(self):
-        """The attributes that training sets."""
+        """Return the attributes that training sets."""
         private = (
             *("_params_at_build", "_compiled_by_builder", "_network", "_predictor"),
             *("_input_statistics", "_seed"),
@@ -141,7 +142,7 @@ class FitMixin:
         -------
         TrainableNetwork
         compiled_by_builder : bool
-            Whether the builder has compiled it with an optimizer of its own.
+            Whether the builder has compiled the network with its own optimizer.
         """
         from ._network import _build
 
@@ -169,7 +170,7 @@ class FitMixin:
             "n_features_in_": self.n_features_in_,
             "n_outputs_": 1,
             "n_outputs_expected_": 1,
-            # Not of y: in partial_fit, y may lack classes.
+            # Do not derive this from y, which may lack classes in partial_fit.
             "target_type_": "binary" if len(classes) == 2 else "multiclass",
         }
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
@@ -193,7 +194,10 @@ class FitMixin:
         return network, compiled_by_builder
 
     def _averages_weights(self, optimizer):
-        """Return whether to average weights; a user's optimizer stays as it is."""
+        """Return whether to average the network weights.
+
+        A user's optimizer object stays as it is, without averages.
+        """
         from keras.optimizers import Optimizer
 
         return (
@@ -229,15 +233,16 @@ class FitMixin:
         context,
         is_partial,
     ):
-        """Train on checked data, and set the fitted attributes.
+        """Train on checked data and set the fitted attributes.
 
         Parameters
         ----------
         validation_set : tuple of X_val and y_val, or None
         incremental : bool
-            Whether to continue training the network that there is.
+            Whether to continue training the existing network.
         is_partial : bool
-            Whether `partial_fit` calls: without validation, checkpoints and time limit.
+            Whether this is a `partial_fit`, which has no validation, no checkpoints and
+            no time limit.
         """
         from ._network._build import target_encoder
 
@@ -302,7 +307,7 @@ class FitMixin:
             if loop.n_completed:
                 vars(self).update(fitted_attributes())
                 self._is_interrupted = True
-                # Where warnings are errors, Ctrl-C still raises KeyboardInterrupt.
+                # Ctrl-C raises KeyboardInterrupt even where warnings are errors.
                 with contextlib.suppress(ConvergenceWarning):
                     warn_user(
                         f"Training was interrupted after {loop.n_completed} of "
@@ -315,12 +320,12 @@ class FitMixin:
         sklearn_callbacks.on_train_end()
 
     def _validation_dataset(self, validation_set, data, y, classes):
-        """The images and labels that `fit` got for validation, as an ArrayDataset."""
+        """Return the validation set that was passed to `fit` as an ArrayDataset."""
         X_val, y_val = validation_set
         y_encoded = encode_targets(y_val, classes)
         weight = None
         if data.weight is not None:
-            # The class weights of the training data, without weights of samples.
+            # Use the class weights of the training data, but no sample weights.
             weight = np.ones(len(y_val), np.float32)
             by_class = check_weights(None, self.class_weight, data.images, y, classes)
             if by_class is not None:
@@ -332,7 +337,7 @@ class FitMixin:
         return ArrayDataset(images, y_encoded, data.encode, weight, rows)
 
     def _new_network(self, seed, classes, images, statistics):
-        """Fitted attributes with a new network, to be trained."""
+        """Return the fitted attributes with a new network, which is yet to be trained."""
         network, compiled_by_builder = self._build(seed, classes, images, statistics)
         return {
             "classes_": classes,
@@ -347,9 +352,10 @@ class FitMixin:
         }
 
     def _input_statistics_of(self, images, rows, *, is_partial):
-        """Statistics of the images to normalize by, or None if the network does not.
+        """Return the statistics to normalize images by, or None if not applicable.
 
-        `fit` uses its own images, and `partial_fit` all images since the last `fit`.
+        `fit` uses only the images passed to it, and `partial_fit` all images since the
+        last `fit`.
         """
         if self.model is not None or not self.normalize:
             return None
@@ -360,7 +366,7 @@ class FitMixin:
         return statistics.update(images, rows)
 
     def _continued_network(self, statistics):
-        """Fitted attributes with the network that there is, to be trained further."""
+        """Return the fitted attributes with the existing network, to train it further."""
         fitted = self._fitted_attributes()
         network = self._network
         if network.is_recompiled():
@@ -385,7 +391,7 @@ class FitMixin:
     def _make_loop(
         self, network, seed, *, data, validation, n_epochs, history, **loop_params
     ):
-        """The training loop, from the parameters of this estimator."""
+        """Make the training loop from the parameters of this estimator."""
         trainer = Trainer(
             network,
             batch_size=int(self.batch_size),
@@ -416,14 +422,14 @@ class FitMixin:
         )
 
     def _report_epoch(self, attributes):
-        """Pass the estimator, as fitted by now, to the hook of `epoch_curve`."""
+        """Pass the estimator, as fitted so far, to the hook of `epoch_curve`."""
         if self._after_epoch is not None:
             fitted = object.__new__(type(self))
             vars(fitted).update(vars(self) | attributes)
             self._after_epoch(fitted)
 
     def _make_checkpointer(self, network, seed, classes, data, validation):
-        """The checkpointer of a fit; without `memory`, one that does nothing."""
+        """Return the checkpointer of a fit, which does nothing without `memory`."""
         if self.memory is None:
             return NullCheckpointer()
         try:
@@ -448,8 +454,8 @@ class FitMixin:
                 network.keras_config,
                 classes,
                 *((d.images.array, d.y_encoded, d.weight, d.rows) for d in datasets),
-                # The initial weights too: a builder may depend on state that cannot be
-                # seen from here.
+                # Include the initial network weights, since a builder may depend on
+                # state that cannot be seen from here.
                 network.values(),
             )
         except (UnhashableError, OSError) as error:
@@ -458,7 +464,7 @@ class FitMixin:
         return Checkpointer(location, key, int(self.epochs), network.shapes())
 
     def _cache_key_params(self):
-        """The parameters that determine the weights after each epoch."""
+        """Return the parameters that determine the network weights after each epoch."""
         params = {
             name: getattr(self, name)
             for name in self._get_param_names()
@@ -472,6 +478,6 @@ class FitMixin:
 
 
 def _set_rescaling(model, statistics):
-    """Let the built-in network normalize its input by these statistics."""
+    """Make the built-in network normalize its input by these statistics."""
     layer = model.get_layer("rescale")
     layer.scale, layer.offset = statistics.rescaling()

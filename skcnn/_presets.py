@@ -9,7 +9,7 @@ _LARGE = {
     "epochs": 50,
     "batch_size": 16,
 }
-# The presets do without what makes the default network accurate.
+# The presets switch off the features that make the default network accurate.
 _PLAIN = {
     "batch_norm": False,
     "pooling": None,
@@ -27,7 +27,7 @@ _UNREGULARIZED = {
 
 
 def underfitting_cnn(**params):
-    """Make a classifier that is too small for photographs, and underfits.
+    """Make a classifier that is too small for photographs and underfits them.
 
     It has two convolutions with 6 filters each, the first with strides of 3 pixels, and
     an output layer: 4,823 parameters for five classes and images of 150 x 150 x 3. It
@@ -41,12 +41,12 @@ def underfitting_cnn(**params):
     Returns
     -------
     CNNClassifier
-        Not fitted.
+        An unfitted classifier.
 
     See Also
     --------
-    overfitting_cnn : Too large, without regularization.
-    optimized_cnn : Large, and regularized.
+    overfitting_cnn : Make a classifier that is too large and not regularized.
+    optimized_cnn : Make a classifier that is large and regularized.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def underfitting_cnn(**params):
 
 
 def overfitting_cnn(**params):
-    """Make a classifier that memorizes its training images, and overfits.
+    """Make a classifier that memorizes its training images and thus overfits.
 
     It has five convolutions with 32 to 512 filters and a dense layer of 256 units,
     without any regularization: 3,667,269 parameters for five classes and images of
@@ -81,12 +81,12 @@ def overfitting_cnn(**params):
     Returns
     -------
     CNNClassifier
-        Not fitted.
+        An unfitted classifier.
 
     See Also
     --------
-    underfitting_cnn : Too small.
-    optimized_cnn : As large, and regularized.
+    underfitting_cnn : Make a classifier that is too small.
+    optimized_cnn : Make a classifier that is as large, but regularized.
 
     Examples
     --------
@@ -101,8 +101,8 @@ def overfitting_cnn(**params):
 def optimized_cnn(**params):
     """Make a large classifier that is regularized enough to generalize.
 
-    It is the network of :func:`overfitting_cnn` with normalization of its input,
-    dropout of 0.3 and 0.4, an L2 penalty of 1e-3 and random flips, rotations and zooms.
+    It has the network of :func:`overfitting_cnn`, with normalization of the input,
+    dropout of 0.3 and 0.4, an L2 penalty of 1e-3, and random flips, rotations and zooms.
     With ``width_factor=2`` it has 10,466,449 parameters for five classes and images of
     150 x 150 x 3. It trains for 50 epochs in batches of 16.
 
@@ -114,11 +114,11 @@ def optimized_cnn(**params):
     Returns
     -------
     CNNClassifier
-        Not fitted.
+        An unfitted classifier.
 
     See Also
     --------
-    overfitting_cnn : The same without regularization.
+    overfitting_cnn : Make the same classifier without regularization.
 
     Examples
     --------

@@ -128,7 +128,8 @@ class Checkpointer:
     def _is_ahead(self, entries):
         """Return whether the owner of the lock trains for more epochs than this fit.
 
-        Waiting for it then gains nothing: its states are too late for this fit.
+        There is then no point in waiting for it: its checkpoints are of later epochs
+        than this fit trains to.
         """
         return any(
             n_epochs > self._n_epochs and kind == CHECKPOINT

@@ -84,7 +84,7 @@ class SharedGraph:
             )
 
     def bind(self, network):
-        """The graph as a function of its inputs, on the variables of a network."""
+        """Return a function that runs the graph with the variables of `network`."""
         handles = [v.value.handle for v in network.variables]
         captured = [handles[i] for i in self._order]
 
@@ -97,12 +97,12 @@ class SharedGraph:
 
 
 def get_or_trace(key, make_function, network):
-    """The graph for all networks of the signature of `network`.
+    """Return the graph for all networks that have the same signature as `network`.
 
     Parameters
     ----------
     key : tuple
-        Tells apart the graphs of one signature.
+        Distinguishes the graphs of networks with the same signature.
     make_function : callable
         As for :class:`SharedGraph`.
     network : TrainableNetwork

@@ -63,7 +63,7 @@ def _count_correct(y, outputs):
 
 
 def _make_step(template, train):
-    """What ``Model.train_step`` or ``test_step`` does, on a template.
+    """Return a function that does what ``Model.train_step`` or ``test_step`` does.
 
     The step returns the sum of the loss over its samples, and the number of correct
     predictions.
@@ -137,7 +137,7 @@ class EpochRunner:
             augment = None
 
         def with_optional_weights(run):
-            """`run` with as many arguments as there are specs."""
+            """Give `run` as many arguments as there are specs."""
             return run if weighted else lambda x, y, *rest: run(x, y, None, *rest)
 
         def make_function(template):
@@ -180,7 +180,7 @@ class EpochRunner:
             self.model.reset_metrics()
 
     def __call__(self, chunk, seed, first_index):
-        """Run all batches of a chunk: images, targets and, if weighted, weights."""
+        """Run all batches of a chunk of images, targets and, optionally, weights."""
         inputs = [
             tf.convert_to_tensor(part, dtype)
             for part, dtype in zip(chunk, self._dtypes, strict=True)
@@ -195,7 +195,7 @@ class EpochRunner:
         self._n += len(chunk[0])
 
     def logs(self):
-        """Loss and metrics since :meth:`start`, as a dict of float."""
+        """Return loss and metrics since :meth:`start`, as a dict of float."""
         if not self._is_shared:
             logs = {k: float(v) for k, v in self.model.get_metrics_result().items()}
             return {"loss": logs.pop("loss"), **logs}  # older Keras sorts by name
@@ -204,7 +204,7 @@ class EpochRunner:
 
 
 def make_predict_function(network, image_shape, image_dtype):
-    """A function from a batch of images to their probabilities, as float32.
+    """Return a function that computes the probabilities of a batch of images.
 
     Parameters
     ----------

@@ -63,8 +63,8 @@ def _with_named_arguments_only(builder):
     def build(**given):
         return builder(**{k: v for k, v in given.items() if k in signature.parameters})
 
-    # What scikeras looks at. functools.wraps would do more: it gives a partial an
-    # attribute `__dict__`, which changes how the user's partial is pickled.
+    # scikeras reads only the signature. Do not use functools.wraps: it gives the user's
+    # partial a `__dict__`, which changes how the partial is pickled.
     build.__signature__ = signature
     return build
 
@@ -119,7 +119,7 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
 
 
 def default_loss(model, label_smoothing):
-    """The loss that fits the outputs of a network."""
+    """Return the loss that fits the outputs of a network."""
     if getattr(model, "output_shape", (None,))[-1] == 1:
         return "binary_crossentropy"
     if label_smoothing:
@@ -241,7 +241,7 @@ def _gives_probabilities(model, images):
 
 
 def target_encoder(model, n_classes):
-    """A function from class indices to the targets that a network's loss expects.
+    """Return a function from class indices to the targets that the loss expects.
 
     scikeras decides this by a loss that the user has to name twice. Here the compiled
     network decides.
@@ -296,5 +296,5 @@ def _prefers_right_class(model, loss, encode, n_classes):
             mean_loss(k, [k, k]) < mean_loss(k, [(k + 1) % n_classes] * 2)
             for k in np.unique(np.linspace(0, n_classes - 1, 5, dtype=int))
         )
-    except Exception:  # it expects targets of another shape or type
+    except Exception:  # the loss expects targets of a different kind
         return False

@@ -11,7 +11,7 @@ _MOMENTUM, _KERAS_MOMENTUM = 0.9, 0.99
 
 
 def scaled_filters(filters, last_filters, width_factor):
-    """Filters of each block, from `filters`, `last_filters` and `width_factor`."""
+    """Return the number of filters of each block."""
     filters = list(filters)
     if last_filters is not None:
         filters[-1] = last_filters
@@ -19,7 +19,7 @@ def scaled_filters(filters, last_filters, width_factor):
 
 
 def as_units(dense_units):
-    """Units of the hidden dense layers as a tuple, empty for None."""
+    """Return the units of the hidden dense layers as a tuple, empty for None."""
     if dense_units is None:
         return ()
     try:
@@ -79,7 +79,7 @@ def build_cnn(
         (child,) = seed.spawn(1)
         return kind(seed=int(child.generate_state(1)[0] >> 1))
 
-    # Keras' automatic names count upwards in the process. With explicit names the same
+    # Keras' automatic names count upwards in the process. With explicit names, the same
     # fit gives the same network in any process.
     inputs = Input(meta["image_shape_"], name="images")
     x = inputs
@@ -96,7 +96,7 @@ def build_cnn(
     if stem_strides is None:
         stem_strides = 2 if min(meta["image_shape_"][:2]) >= _LARGE_IMAGE else 1
     widths = scaled_filters(filters, last_filters, width_factor)
-    # Candidates of a search are often NumPy numbers, which Keras rejects.
+    # Parameter values in a search are often NumPy scalars, which Keras rejects.
     kernel_size, stem_strides, l2 = int(kernel_size), int(stem_strides), float(l2)
     for block, width in enumerate(widths, start=1):
         first, last = block == 1, block == len(widths)

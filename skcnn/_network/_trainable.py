@@ -36,7 +36,7 @@ class TrainableNetwork:
 
     @property
     def variables(self):
-        """Everything that training changes, as keras.Variable, in a fixed order."""
+        """Return everything that training changes, as a list of keras.Variable."""
         averages = [] if self.averages is None else self.averages.variables
         return [*self.model.variables, *self.model.optimizer.variables, *averages]
 
@@ -55,18 +55,18 @@ class TrainableNetwork:
             )
 
     def shapes(self):
-        """Shape and dtype of each of `variables`."""
+        """Return shape and dtype of each of `variables`."""
         return [
             (tuple(v.shape), np.dtype(v.value.dtype.as_numpy_dtype))
             for v in self.variables
         ]
 
     def values(self):
-        """The values of `variables`, as arrays."""
+        """Return the values of `variables`, as arrays."""
         return [v.value.numpy() for v in self.variables]
 
     def snapshot(self):
-        """The values of `variables`, as tensors.
+        """Return the values of `variables`, as tensors.
 
         A tensor shares its memory with the variable until the variable changes, so
         that frozen weights are never copied.
@@ -74,12 +74,12 @@ class TrainableNetwork:
         return [v.value.read_value() for v in self.variables]
 
     def assign(self, values):
-        """Set what :meth:`values` or :meth:`snapshot` returned."""
+        """Restore values that :meth:`values` or :meth:`snapshot` returned."""
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
     def swap_averages(self):
-        """Exchange the weights of the last step and their averages, to the bit."""
+        """Exchange the weights of the last step and their averages exactly."""
         if self.averages is not None:
             self.averages.swap()
 
@@ -127,7 +127,7 @@ class WeightAverages:
         return [self._n_updates, *self._averages]
 
     def update(self):
-        """Take the weights after one more step into the averages, in a graph."""
+        """Update the averages with the weights after one more step, inside a graph."""
         import tensorflow as tf
 
         share = 9 / (tf.cast(self._n_updates.value, tf.float32) + 9)

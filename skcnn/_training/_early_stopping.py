@@ -29,7 +29,7 @@ class EarlyStopping:
         self.has_stopped = False
 
     def update(self, epoch, loss, model):
-        """Take the validation loss of an epoch into account."""
+        """Update the state with the validation loss of an epoch."""
         if loss < self.best_loss - self.tol:
             self.n_epochs_without_improvement = 0
         else:
@@ -45,9 +45,9 @@ class EarlyStopping:
             model.set_weights(self.best_weights)
 
     def get_state(self):
-        """All attributes but the parameters."""
+        """Return all attributes except the parameters."""
         return {k: v for k, v in vars(self).items() if k not in self._PARAMS}
 
     def set_state(self, state):
-        """Set what :meth:`get_state` returned."""
+        """Restore a state that :meth:`get_state` returned."""
         vars(self).update(state)

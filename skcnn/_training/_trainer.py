@@ -5,9 +5,9 @@ import numpy as np
 from .._network._augmentation import copy_layer
 from .._utils._random import AUGMENT, DROPOUT_MASKS, SHUFFLE, reseed, seed_sequence
 
-# Size of the chunks that images go to the device in. Ctrl-C waits for the end of a
-# chunk, and a chunk is the only copy of data, so it should be small. With 4 MB the call
-# from Python takes no noticeable share of the time.
+# Size of the chunks in which images are sent to the device, in bytes. It should be
+# small, because Ctrl-C waits for the end of a chunk, and because a chunk is a copy of
+# data. With 4 MB, the call from Python takes no noticeable share of the time.
 _CHUNK_BYTES = 2**22
 
 
@@ -47,7 +47,7 @@ class Trainer:
             self._augment = lambda images, seed: layer(images, training=True)
 
     def n_steps(self, data):
-        """Number of training steps in an epoch."""
+        """Return the number of training steps in an epoch."""
         return -(-len(data) // self.batch_size)
 
     def train_epoch(self, data, epoch, *, steps_per_chunk=None, on_chunk=None):
@@ -88,7 +88,7 @@ class Trainer:
         return logs
 
     def evaluate(self, data):
-        """Loss and metrics on `data`, without training."""
+        """Return loss and metrics on `data`, without training."""
         return self._run(data, np.arange(len(data)), train=False)
 
     def _run(self, data, order, *, train, seed=0, steps_per_chunk=None, on_chunk=None):

@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 
 from ._fixes import fresh_auto_names
 
-# What a fit draws random numbers for. These numbers are part of what a seed means:
-# changing one changes the results of every seed.
+# The purposes for which a fit draws random numbers. These constants are part of the
+# meaning of a seed: changing one of them changes the results of every seed.
 WEIGHTS, SPLIT, SHUFFLE, AUGMENT, DROPOUT_MASKS = range(5)
 _SEED_STATE = "seed_generator_state"
 _lock = threading.RLock()
@@ -22,7 +22,7 @@ def draw_seed(random_state):
 
 
 def seed_sequence(seed, purpose, epoch=0):
-    """The `numpy.random.SeedSequence` of one purpose in one epoch.
+    """Return the `numpy.random.SeedSequence` of one purpose in one epoch.
 
     Sequences are addressed, not drawn one after the other. Epoch 7 is shuffled the same
     way whether this fit trained epochs 1 to 6 or resumes a fit that did.

@@ -61,7 +61,8 @@ def _without_start_up_lines():
         os.dup2(stderr, 2)
         os.close(stderr)
         filtering.stdin.close()
-        # A process that was started meanwhile may hold the other end of the pipe.
+        # A process that was started during the import may have inherited the write end
+        # of the pipe. The filter then keeps running until that process ends.
         with contextlib.suppress(subprocess.TimeoutExpired):
             filtering.wait(timeout=5)
 

@@ -19,7 +19,7 @@ from ._fixes import _check_sample_weight
 
 
 def as_image_array(images):
-    """`images` as an array, or unchanged if scikit-learn can check them.
+    """Return `images` as an array, or unchanged if scikit-learn can check them.
 
     A list, an array or a data frame column that holds one array for each image becomes
     one array of all images.
@@ -77,7 +77,7 @@ def _check_no_iterator(name, values):
 
 
 def _object_column(images):
-    """A list of the arrays in a column of objects, or None for anything else."""
+    """Return the arrays in a column of objects as a list, or None for other input."""
     values = images
     if hasattr(images, "iloc"):  # a data frame or a series
         values = images.to_numpy()
@@ -105,7 +105,7 @@ def _stack(images):
 
 
 def infer_image_shape(X, requested):
-    """Height, width and channels of the images in X.
+    """Return height, width and channels of the images in X.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def infer_image_shape(X, requested):
 
 
 def _looks_channels_first(shape):
-    """Return whether a shape is that of images in PyTorch's order of axes.
+    """Return whether a shape looks like images in PyTorch's order of axes.
 
     Images with a height of 1, 3 or 4 pixels and many channels are rare. Those of one
     row and a few channels are not: signals have this shape.
@@ -165,7 +165,7 @@ def _looks_channels_first(shape):
 
 
 def shape_advice(shape, expected):
-    """How to turn images of one shape into those of another, as a sentence."""
+    """Return a sentence that says how to turn images into the expected shape."""
     if (*shape[1:], shape[0]) == expected:
         return "Move the channels to the last axis: X.transpose(0, 2, 3, 1)."
     if shape[:2] == expected[:2]:
@@ -203,13 +203,16 @@ def _shape_of_rows(X, requested):
 
 
 def final_estimator(estimator):
-    """The last step of a pipeline, also inside a fitted search; else `estimator`."""
+    """Return the last step of a pipeline, or `estimator` if it is no pipeline.
+
+    A fitted search is replaced by its best estimator first.
+    """
     estimator = getattr(estimator, "best_estimator_", estimator)
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def to_images(X, image_shape=None, estimator=None):
-    """X as an array (n, height, width, channels).
+    """Return X as an array (n, height, width, channels).
 
     The shape of flattened images is `image_shape`, or else that of the network in
     `estimator`.
@@ -228,7 +231,7 @@ def to_images(X, image_shape=None, estimator=None):
 
 
 def check_labels(y, X, estimator_name):
-    """`y` as an array with one class label for each image in X."""
+    """Return `y` as an array with one class label for each image in X."""
     if y is None:
         raise ValueError(
             f"This {estimator_name} estimator requires y to be passed, but the target "
@@ -284,7 +287,7 @@ def _advice_on_rows(y):
 
 
 def encode_targets(y, classes):
-    """Index of each label in the sorted array `classes`.
+    """Return the index of each label in the sorted array `classes`.
 
     Raises
     ------
@@ -304,13 +307,14 @@ def encode_targets(y, classes):
 
 
 def label_indices(labels, classes):
-    """Index of each label in the unsorted array `classes`, and the unknown labels.
+    """Return the indices of labels in the unsorted array `classes`.
 
     Returns
     -------
     indices : ndarray or None
         None if there are unknown labels.
     unknown : ndarray
+        Labels that are not in `classes`.
     """
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):  # perhaps of another type, which NumPy 1 does not compare
@@ -319,7 +323,7 @@ def label_indices(labels, classes):
 
 
 def check_weights(sample_weight, class_weight, X, y, classes):
-    """Weight of each sample in the loss as float32, or None if all are one."""
+    """Return the weight of each sample in the loss, or None if all are one."""
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if np.any(sample_weight < 0):
@@ -342,7 +346,7 @@ def check_weights(sample_weight, class_weight, X, y, classes):
 
 
 def _weights_from_dict(class_weight, y, classes):
-    """Weight of each sample by its label.
+    """Return the weight of each sample, by its label.
 
     A fold may lack a rare class, so a key that is no class is an error only if some
     class has no weight. This is scikit-learn's rule too.
@@ -373,7 +377,7 @@ def is_int(value):
 
 
 def check_sizes(name, value):
-    """The parameter `name` as a non-empty tuple of positive ints."""
+    """Return the parameter `name` as a non-empty tuple of positive ints."""
     sizes = tuple(value)
     if not sizes or not all(is_int(n) and n >= 1 for n in sizes):
         raise ValueError(
@@ -383,7 +387,7 @@ def check_sizes(name, value):
 
 
 def check_image_shape(image_shape):
-    """`image_shape` as a tuple (height, width, channels), or None.
+    """Return `image_shape` as a tuple (height, width, channels), or None.
 
     One entry may be -1: it is inferred from the number of features.
     """
@@ -423,6 +427,6 @@ def _is_sequence(value):
 
 
 def did_you_mean(name, known, prefix="", cutoff=0.6):
-    """A hint at the known name that is most similar to `name`, or an empty string."""
+    """Return a hint at the known name most similar to `name`, or an empty string."""
     near = difflib.get_close_matches(name, known, 1, cutoff)
     return f" Did you mean {prefix + near[0]!r}?" if near else ""
