@@ -4,8 +4,8 @@
 
 TRAIN is a folder with one folder of images per class. Each network is trained once on
 three quarters of the images, and evaluated on the remaining quarter after each epoch.
-The time includes training only. The script prints a line for each network and plots
-one curve per network.
+The time includes only training. The script prints a line for each network and plots one
+curve per network.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Profile a fit: the time of each TensorFlow operation and of each Python function.
+"""Profile the TensorFlow operations and the Python functions of a fit.
 
     python benchmarks/profile_fit.py large      # optimized_cnn(), 150 x 150 images
     python benchmarks/profile_fit.py small      # two convolutions, digits
@@ -25,7 +25,7 @@ from skcnn import CNNClassifier
 from skcnn._utils._tensorflow import import_tensorflow
 
 SCHEDULING = {"Process", "Run", "Start"}  # events that contain operations
-# Modules of skcnn whose functions are listed.
+# Only functions in these modules of skcnn are listed.
 MODULES = (
     "classifier",
     *("build", "builder", "serialization", "trainable"),  # skcnn/_network

@@ -1,4 +1,4 @@
-"""Compare the time and memory of skcnn with other libraries, its peers.
+"""Compare the time and memory use of skcnn with those of other libraries (peers).
 
     python -m pip install . -r benchmarks/requirements.txt
     python benchmarks/run.py                      # all benchmarks
@@ -61,7 +61,7 @@ class Contestant:
 
 
 def run_in_turn(contestants, repeat):
-    """Run each contestant once to warm up, then `repeat` times, taking turns."""
+    """Run each contestant once to warm up, then in turns, `repeat` times each."""
     for contestant in contestants:
         contestant.send("run")
     for _ in range(repeat):
@@ -124,7 +124,7 @@ def compare(task_name, skcnn, peer):
 def measure_matmul(dtype):
     """Return the speed of a product of large matrices, in GFLOP/s.
 
-    The table uses it as the limit of the machine.
+    The table uses this speed as the limit of the machine.
     """
     code = (
         "import time, tensorflow as tf; "
@@ -216,7 +216,7 @@ def format_scaling_cells(result):
     seconds = ", ".join(f"{s:.2f}" for s in result["seconds"])
     peaks = ", ".join(f"{mb:.0f}" for mb in result["peak_mb"])
     remark = f"1, 2, 4 times: {seconds} s"
-    if TASKS[result["benchmark"]].scaled_param != "n_jobs":  # a size of the work
+    if TASKS[result["benchmark"]].scaled_param != "n_jobs":  # amount of work
         remark += f" = {result['intercept']:.2f} s + {result['slope']:.2f} s each"
     remark += f"; {peaks} MB"
     return (result["benchmark"], *("" for _ in HEADINGS[2:]), remark)

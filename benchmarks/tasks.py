@@ -1,6 +1,6 @@
 """Data, settings and network of each benchmark.
 
-All libraries get the same arrays, network, batch size, number of epochs and folds.
+All libraries use the same arrays, network, batch size, number of epochs and folds.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ LARGE_FILTERS = (32, 64, 128, 256, 512)
 
 @dataclass(frozen=True)
 class Task:
-    """A benchmark: the workload, the libraries that run it and the targets.
+    """A benchmark: the workload, the libraries that run it, and the targets.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # Show the augmented images
 # -------------------------
 # ``augment=True`` flips images horizontally, rotates them by up to a tenth of a full
-# turn (36 degrees) and zooms them by up to 10 %. Pixels outside the original image are
+# turn (36 degrees) and zooms them by up to 10%. Pixels outside the original image are
 # filled by reflection.
 
 network = overfitting_cnn(

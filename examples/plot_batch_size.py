@@ -35,9 +35,9 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # %%
 # Compare accuracy per epoch
 # --------------------------
-# After the same number of epochs, small batches have made more updates, and they lead
-# at first. The largest batch size stays behind until the end. Larger batches allow a
-# larger learning rate, so tune both parameters together.
+# After the same number of epochs, small batches have led to more updates, so they are
+# ahead at first. The largest batch size stays behind until the end. Larger batches
+# allow a larger learning rate, so tune both parameters together.
 
 network = CNNClassifier(filters=(16, 32, 64), epochs=20, random_state=0)
 sizes = [8, 32, 128]
@@ -47,7 +47,7 @@ EpochCurveDisplay.from_estimator(network, X, y, param_grid={"batch_size": sizes}
 # Compare time per epoch
 # ----------------------
 # An epoch needs the same arithmetic for every batch size, but each update adds a fixed
-# cost. The cost matters most for small networks. Start with a medium batch size: it
+# cost. This cost matters most for small networks. Start with a medium batch size: it
 # learns almost as fast per epoch as a small one and takes little more time than a large
 # one.
 

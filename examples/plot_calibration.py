@@ -3,7 +3,7 @@
 Calibrate probabilities with CalibratedClassifierCV
 ===================================================
 
-If a classifier is well calibrated, about 90 % of its predictions with probability 0.9
+If a classifier is well calibrated, about 90% of its predictions with probability 0.9
 are correct. A network that overfits is overconfident. ``CalibratedClassifierCV``
 corrects its probabilities, using images that the network was not trained on.
 """
@@ -57,7 +57,7 @@ networks = {
 # ---------------------------
 # The plot compares the probability of the predicted class with the share of correct
 # predictions. A calibrated classifier follows the diagonal. Points below the diagonal
-# mean overconfidence; points above it mean underconfidence.
+# indicate overconfidence; points above it indicate underconfidence.
 
 fig, ax = plt.subplots(figsize=(5, 4.6), layout="constrained")
 markers = iter("os^")

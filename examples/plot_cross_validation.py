@@ -5,8 +5,8 @@ Compare hyperparameters by cross-validation
 
 A single split is not enough to compare two networks: another split may reverse their
 order. Cross-validation shows how much the scores vary by chance. This example compares
-three strengths of the L2 penalty in five folds, with ``EpochCurveDisplay`` during
-training and with ``SearchDisplay`` after a grid search.
+three strengths of the L2 penalty in five folds, using ``EpochCurveDisplay`` for the
+scores during training and ``SearchDisplay`` for a grid search.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -69,10 +69,10 @@ display.plot(kind="candidates")
 # %%
 # Plot the results of a grid search
 # ---------------------------------
-# ``SearchDisplay`` plots the results of any search of scikit-learn. It draws one box
-# per candidate over the scores of the folds, for every metric of the search. The first
-# metric determines the order. ``refit`` names the metric that selects the best
-# candidate.
+# ``SearchDisplay`` plots the results of any scikit-learn search. It draws one box per
+# candidate over the scores of the folds, for every metric of the search. The first
+# metric determines the order of the candidates. ``refit`` names the metric that selects
+# the best candidate.
 
 search = GridSearchCV(
     network,

@@ -97,7 +97,7 @@ AttributionDisplay.from_estimator(network, X_test[:3])
 # %%
 # Save and load the network
 # -------------------------
-# ``joblib`` saves and loads the network like any other scikit-learn estimator, also as
+# ``joblib`` saves and loads the network like any other scikit-learn estimator, even as
 # a step of a pipeline.
 
 with tempfile.TemporaryDirectory() as directory:

@@ -70,8 +70,8 @@ print(f"accuracy of the most frequent class: {counts.max() / counts.sum():.2f}")
 ImageGridDisplay.from_estimator(CNNClassifier(), X, y, random_state=0)
 
 # %%
-# By default, images are not flipped, because flipping changes the meaning of digits and
-# text. Photographs can usually be flipped horizontally:
+# By default, images are not flipped, because flipping would change the meaning of
+# digits and text. Photographs can usually be flipped horizontally:
 
 stronger = CNNClassifier(augment={"flip": "horizontal", "rotation": 0.1, "zoom": 0.3})
 ImageGridDisplay.from_estimator(stronger, X, y, random_state=0)

@@ -4,8 +4,8 @@ Diagnose overfitting and stop early
 ===================================
 
 A network overfits if it memorizes the training images and does not generalize. This
-example trains a network with hundreds of times as many parameters as the one that
-underfits. ``HistoryDisplay`` shows that its learning curves diverge, and
+example trains a network with hundreds of times as many parameters as the one in the
+underfitting example. ``HistoryDisplay`` shows that its learning curves diverge, and
 ``early_stopping=True`` limits the damage.
 """
 

@@ -70,7 +70,7 @@ print(f"training: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} im
 # Train three networks
 # --------------------
 # Each preset returns a ``CNNClassifier`` with different parameters. Each fit holds out
-# a tenth of the training images and records the loss on them after each epoch.
+# a tenth of the training images and records the loss on these images after each epoch.
 
 networks = {
     "underfitting": underfitting_cnn(),
@@ -115,7 +115,7 @@ for (name, network), column in zip(networks.items(), axes.T, strict=True):
     column[0].get_legend().remove()
 for ax in axes.flat:
     ax.label_outer()
-# One legend for all axes, below them, where it hides no points.
+# Draw a single legend below all axes, where it hides no points.
 handles, labels = axes[0, 0].get_legend_handles_labels()
 fig.legend(handles, labels, loc="outside lower center", ncols=3)
 # Cut off very high losses, which would flatten the other curves.

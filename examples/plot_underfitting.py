@@ -3,9 +3,9 @@
 Diagnose underfitting with HistoryDisplay
 =========================================
 
-A network underfits if it is too small for the task. Its accuracy is low on the training
-images and on the test images. This example trains ``underfitting_cnn``, which has two
-convolutions of six filters each, and plots its learning curves.
+A network underfits if it is too small for the task. Its accuracy is low on both the
+training images and the test images. This example trains ``underfitting_cnn``, which has
+two convolutions of six filters each, and plots its learning curves.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class

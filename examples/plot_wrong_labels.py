@@ -3,10 +3,10 @@
 Find label errors with cross_val_predict
 ========================================
 
-If a network confidently predicts another class than the label, the label is often
-wrong. The network must not have been trained on the image, because it could have
-memorized the wrong label. ``cross_val_predict`` predicts each image with a network that
-was trained on the other folds.
+If a network confidently predicts a class that differs from the label, the label is
+often wrong. This requires a network that was not trained on the image, since it could
+otherwise have memorized the wrong label. ``cross_val_predict`` predicts each image with
+a network that was trained on the other folds.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -16,7 +16,7 @@ FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per cl
 # -----------------------------
 # ``flip_y=0.1`` replaces a tenth of the labels with random ones, some of which are
 # correct by chance. The true labels of the generated scenes are known, so the result
-# can be checked. Your own images are used with the labels that they have.
+# can be checked. Your own images keep their labels.
 
 import sys
 

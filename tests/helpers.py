@@ -1,6 +1,6 @@
-"""Constants, networks and comparisons that several test modules share.
+"""Constants, networks and comparison functions shared by several test modules.
 
-Keras is imported by the functions that need it: many tests do without.
+Only the functions that need Keras import it, because many tests do not need it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import pytest
 from skcnn import CNNClassifier
 from skcnn._fit import NETWORK_PARAMS
 
-# Gradient descent on cross-entropy, without anything that the defaults add to it.
+# Plain gradient descent on cross-entropy, with everything else switched off.
 PLAIN = {
     "batch_norm": False,
     "pooling": None,
@@ -22,7 +22,7 @@ PLAIN = {
     "augment": False,
 }
 
-# Everything that draws random numbers, and everything that has a state in training.
+# These settings enable everything that is random or has a state during training.
 STOCHASTIC = {
     "filters": (4, 6),
     "dense_units": 8,
@@ -39,7 +39,7 @@ STOCHASTIC = {
     "average": True,
 }
 
-# What the three presets have in common: the network of the reference notebook.
+# The settings that the three presets share, from the reference notebook.
 PRESET = {
     "batch_norm": False,
     "pooling": None,
@@ -63,7 +63,7 @@ preset_cnn = functools.partial(
 
 
 def build_network(estimator, image_shape=(150, 150, 3), n_classes=5, dtype="float32"):
-    """The network that `estimator` would train, with its initial weights."""
+    """Return the network that `estimator` would train, with its initial weights."""
     from skcnn._network._builder import build_cnn
     from skcnn._utils._tensorflow import import_tensorflow
 
@@ -80,12 +80,12 @@ def build_network(estimator, image_shape=(150, 150, 3), n_classes=5, dtype="floa
 
 
 def layers_of_type(network, name):
-    """Layers whose class has this name."""
+    """Return the layers whose class has this name."""
     return [layer for layer in network.layers if type(layer).__name__ == name]
 
 
 def dense_network(image_shape, n_outputs, activation, units=8):
-    """A small network, not compiled."""
+    """Return a small network that is not compiled."""
     import keras
 
     return keras.Sequential(
@@ -100,19 +100,19 @@ def dense_network(image_shape, n_outputs, activation, units=8):
 
 
 def dense_builder(meta, units=16):
-    """A builder to pass as model=."""
+    """Build a small network. Pass this function as `model=`."""
     return dense_network(meta["image_shape_"], meta["n_classes_"], "softmax", units)
 
 
 def fixed_builder():
-    """A builder without arguments, for `few`."""
+    """Build a network for `few` without taking any arguments."""
     return dense_network((8, 8, 1), 4, "softmax", 16)
 
 
 def compiling_builder(
     meta, loss="sparse_categorical_crossentropy", activation="softmax"
 ):
-    """A builder that compiles its network."""
+    """Build and compile a network."""
     import keras
 
     model = dense_network(meta["image_shape_"], meta["n_classes_"], activation, 16)
@@ -123,12 +123,12 @@ def compiling_builder(
 
 
 def open_ended_builder(meta, **kwargs):
-    """A builder that takes parameters of any name."""
+    """Build a network, accepting parameters with any name."""
     return dense_builder(meta, **kwargs)
 
 
 def small_builder(meta, units=6):
-    """A builder that sets no seed, so that the seed of the fit must decide all."""
+    """Build a network without seeds, so that it depends on the seed of the fit."""
     import keras
 
     return keras.Sequential(
@@ -143,7 +143,7 @@ def small_builder(meta, units=6):
 
 
 def flatten_builder(meta, units=8, activation="relu"):
-    """A builder with two parameters."""
+    """Build a network that has two parameters."""
     import keras
 
     return keras.Sequential(
@@ -166,7 +166,7 @@ def compiled_dense_network(
     first=(),
     **compile_kwargs,
 ):
-    """A compiled network for `few`, of layers without names and without seeds."""
+    """Return a compiled network for `few`. Its layers have no names and no seeds."""
     import keras
     from keras import layers
 
@@ -189,7 +189,7 @@ def compiled_dense_network(
 
 
 def invert(images):
-    """Swap dark and bright in images of digits."""
+    """Invert the brightness of images of digits."""
     return 16 - images
 
 
@@ -197,12 +197,12 @@ def invert(images):
 
 
 def network_values(estimator):
-    """Everything that training changes: weights, seeds, optimizer, averages."""
+    """Return everything that training changes: weights, seeds, optimizer, averages."""
     return estimator._network.values()
 
 
 def model_variables(estimator):
-    """Weights and the states of dropout layers, as arrays."""
+    """Return the weights and the states of dropout layers as arrays."""
     return [v.numpy() for v in estimator.model_.variables]
 
 
@@ -215,19 +215,19 @@ def same_weights(a, b):
 
 
 def assert_same_weights(a, b):
-    """Weights and the states of dropout layers are equal, bit for bit."""
+    """Check that weights and states of dropout layers are equal, bit for bit."""
     for left, right in zip(model_variables(a), model_variables(b), strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 def assert_same_training(a, b):
-    """The history and everything that training changes are equal, bit for bit."""
+    """Check that the history and all that training changes are equal, bit for bit."""
     assert a.history_ == b.history_
     assert same_arrays(network_values(a), network_values(b))
 
 
 def fitted_state(estimator):
-    """The fitted attributes, and copies of what they contain."""
+    """Return the fitted attributes and copies of their contents."""
     state = {
         name: np.asarray(value).tolist()
         for name, value in vars(estimator).items()
@@ -244,21 +244,21 @@ def fitted_state(estimator):
 
 
 def fit_result(estimator, X):
-    """All bits that a fit makes: weights, random states, optimizer, history, output."""
+    """Return all results of a fit as bytes: network values, probabilities, history."""
     arrays = [*network_values(estimator), estimator.predict_proba(X)]
     return [array.tobytes() for array in arrays], json.dumps(estimator.history_)
 
 
 @contextlib.contextmanager
 def one_warning(match):
-    """Expect exactly one warning, a UserWarning with this message."""
+    """Expect exactly one warning: a UserWarning with this message."""
     with pytest.warns(UserWarning, match=match) as caught:
         yield
     assert len(caught) == 1, [str(w.message) for w in caught]
 
 
 class FakeClock:
-    """Stands in for the `time` module: time passes only by `sleep` and `advance`."""
+    """A fake `time` module. Time passes only when `sleep` or `advance` is called."""
 
     def __init__(self):
         self.now = 1000.0
@@ -282,11 +282,11 @@ def interrupt():
 
 
 def stored_files(folder):
-    """Files of checkpoints and locks in the folder of `memory`."""
+    """Return the checkpoint and lock files in the folder of `memory`."""
     return sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] != ".")
 
 
 def stored_states(folder):
-    """Kind and number of epochs of each stored state, such as "finished-000003"."""
+    """Return the kind and the epochs of each stored state, e.g. "finished-000003"."""
     paths = [path for path in stored_files(folder) if path.suffix == ".npz"]
     return [path.name.rpartition("-")[0] for path in paths]

@@ -1,4 +1,4 @@
-"""The direction of imports between the parts of the package."""
+"""The parts of the package and the direction of their imports."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import skcnn
 
 PACKAGE = Path(skcnn.__file__).parent
-# Each part of the package, and the parts that it may import. CONTRIBUTING.md draws it.
+# The parts that each part of the package may import, as drawn in CONTRIBUTING.md.
 MAY_IMPORT = {
     "_utils": set(),
     "_network": {"_utils"},
@@ -27,12 +27,12 @@ MAY_IMPORT = {
 
 
 def part_of(path):
-    """First folder or module below the package."""
+    """Return the name of the top-level folder or module that contains `path`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported_parts(path):
-    """Parts of the package that a file imports, at any depth of its code."""
+    """Yield the parts of the package that a file imports anywhere in its code."""
     package = ["skcnn", *path.relative_to(PACKAGE).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""Tests of the benchmark scripts. They check the tables and the data, not the times."""
+"""Tests of the benchmark scripts. They check tables and data, but no times."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def benchmarks(monkeypatch):
-    """The modules `run` and `tasks` of the folder benchmarks."""
+    """Yield the modules `run` and `tasks` in the folder benchmarks."""
     monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
     modules = [importlib.import_module(name) for name in ("run", "tasks")]
     yield modules
@@ -56,8 +56,8 @@ def test_missed_target_and_different_accuracy_are_reported(benchmarks):
 def test_flops_of_large_network(benchmarks):
     run, tasks = benchmarks
     task = tasks.TASKS["epoch-64"]
-    # The first convolution multiplies 64 x 64 x 9 x 3 x 32 times. Additions double the
-    # count, and training triples it.
+    # The first convolution needs 64 x 64 x 9 x 3 x 32 multiplications. Additions double
+    # the count, and training triples it.
     sides, channels = [64, 32, 16, 8, 4], [3, 32, 64, 128, 256, 512]
     convolutions = sum(
         s * s * 9 * a * b

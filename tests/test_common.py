@@ -24,7 +24,7 @@ VERSION = parse_version(sklearn.__version__).release[:2]
 
 @pytest.fixture(scope="module")
 def rows_cnn():
-    """Takes rows of any width, as scikit-learn's checks pass them."""
+    """Return a classifier for rows of any width, which scikit-learn's checks pass."""
     return CNNClassifier(
         image_shape=(1, -1, 1),
         filters=(8,),
@@ -79,18 +79,18 @@ def test_check_estimator_has_no_failures(check_results):
 def test_check_estimator_runs_the_full_suite(check_results, rows_cnn):
     generated = [check_name(check) for _, check in estimator_checks_generator(rows_cnn)]
     assert [r["check_name"] for r in check_results] == generated
-    # Fails if a change of tags makes scikit-learn drop checks.
+    # This fails if a change in the tags makes scikit-learn skip checks.
     known = {(1, 6): 62, (1, 9): 63}
     assert len(check_results) == known.get(VERSION, len(check_results))
     assert len(check_results) >= 60
-    # The array API must be enabled before SciPy is imported.
+    # This check is skipped unless the array API is enabled before SciPy is imported.
     assert set(names_with_status(check_results, "skipped")) <= {"check_array_api_input"}
     passed = names_with_status(check_results, "passed")
     assert len(passed) >= len(check_results) - 1 - len(EXPECTED_FAILURES)
 
 
 def test_passes_all_checks_of_mlp_classifier(check_results):
-    """Except those for multilabel targets and for sparse data."""
+    """The checks for multilabel targets and for sparse data are exceptions."""
     of_mlp = {
         check_name(check) for _, check in estimator_checks_generator(MLPClassifier())
     }
@@ -249,7 +249,7 @@ def test_label_types(few, tiny_cnn, proba, labels):
     assert predicted.dtype == labels.dtype
     assert set(predicted) <= set(labels)
     assert np.mean(predicted == y) == network.score(few.images, y) > 0.9
-    # Names of labels have no effect on probabilities.
+    # The names of the classes have no effect on the probabilities.
     assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
 
@@ -377,7 +377,7 @@ def test_invalid_labels(few, tiny_cnn, case):
     network = tiny_cnn()
     with pytest.raises(ValueError, match=message):
         network.fit(few.images, make(few.target))
-    assert vars(network) == vars(tiny_cnn())  # no fitted attribute is left
+    assert vars(network) == vars(tiny_cnn())  # no fitted attribute remains
 
 
 @pytest.mark.parametrize("case", ["NaN", "rows", "5-D", "object strings"])
@@ -432,7 +432,7 @@ def test_data_frame_of_rows(few, tiny_cnn, proba):
     network = tiny_cnn(image_shape=(8, 8)).fit(X, y)
     assert_array_equal(network.feature_names_in_, names)
     assert_array_equal(network.classes_, CLASS_NAMES)
-    # Rows of X and y belong together by position, not by index.
+    # Rows of X and y are matched by position, not by index.
     assert_allclose(network.predict_proba(X), proba, rtol=1e-4)
 
     with pytest.raises(ValueError, match=r"feature names.*should match"):
@@ -453,13 +453,13 @@ def test_data_frame_of_rows(few, tiny_cnn, proba):
 
 @pytest.fixture(scope="module")
 def class_ordered(few):
-    """30 images of each of four classes, sorted by class."""
+    """Return 30 images of each of four classes, sorted by class."""
     rows = np.concatenate([np.flatnonzero(few.target == k)[:30] for k in range(4)])
     return few.images[rows], few.target[rows]
 
 
 def test_classes_missing_from_training_folds_score_zero(class_ordered, tiny_cnn):
-    """Unshuffled folds of sorted data score zero, and raise no exception."""
+    """Unshuffled folds of sorted data score zero and raise no exception."""
     X, y = class_ordered
     scores = cross_val_score(tiny_cnn(epochs=2), X, y, cv=KFold(4))
     assert_array_equal(scores, 0)

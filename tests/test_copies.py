@@ -1,4 +1,4 @@
-"""Clones, pickles and copies, before and after fit."""
+"""Clones, pickles and copies before and after fit."""
 
 import copy
 import functools
@@ -67,7 +67,7 @@ NON_DEFAULT = {
 
 
 def comparable(value):
-    """A value that can be compared with its deep copy."""
+    """Convert `value` to something that can be compared with its deep copy."""
     if isinstance(value, functools.partial):
         return value.func, value.args, value.keywords
     if isinstance(value, optimizers.schedules.LearningRateSchedule):
@@ -131,7 +131,7 @@ COPIES = [by_pickle, by_joblib, by_deepcopy]
 
 @pytest.fixture(scope="module")
 def warm_start_fit(few, tiny_cnn):
-    """A fit with everything that has a state: dropout, augmentation, Adam, averages."""
+    """Return a fit with everything that has a state, such as dropout and averages."""
     network = tiny_cnn(
         epochs=2,
         warm_start=True,
@@ -145,7 +145,7 @@ def warm_start_fit(few, tiny_cnn):
 
 @pytest.fixture(scope="module")
 def continued_fit(few, warm_start_fit):
-    """Results of continuing `warm_start_fit`, which is restored afterwards."""
+    """Return the results of continuing `warm_start_fit`, and restore it afterwards."""
     before = pickle.dumps(warm_start_fit)
     proba = warm_start_fit.predict_proba(few.images)
     warm_start_fit.fit(few.images, few.target)

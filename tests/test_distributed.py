@@ -1,4 +1,4 @@
-"""The same search on Dask and on Ray: a scheduler and two workers on this machine."""
+"""Run the same search on Dask and on Ray with two local workers."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
 
-# Dask and Ray issue warnings of their own, which are not errors of skcnn.
+# Dask and Ray issue their own warnings, which must not fail the tests.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
 class KillsFirstWorker(CNNClassifier):
-    """Kills the process that is the first one to complete an epoch."""
+    """A classifier that kills the first process to complete an epoch."""
 
     def _after_epoch(self, fitted):
         try:
@@ -45,7 +45,7 @@ def split_scores(search):
 
 @pytest.fixture(autouse=True)
 def _restore_environment():
-    """Dask sets OMP_NUM_THREADS=1, which processes of other tests would inherit."""
+    """Undo OMP_NUM_THREADS=1, which Dask sets and other processes would inherit."""
     with mock.patch.dict(os.environ):
         yield
 

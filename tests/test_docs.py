@@ -31,7 +31,7 @@ WITH_SNIPPETS = [page for page in PAGES if any(snippets(page))]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A working directory with the image folders that the pages use."""
+    """Create a directory with the image folders that the pages use."""
     root = tmp_path_factory.mktemp("docs")
     for subset, seed in (("train", 0), ("test", 1)):
         scenes = make_scenes(60, image_size=64, random_state=seed)
@@ -59,7 +59,7 @@ def test_snippets_run(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
     namespace = {"__name__": "__main__"}
     for line, code in snippets(page):
-        # The empty lines give a traceback the line numbers of the page.
+        # Empty lines make the line numbers in tracebacks match those of the page.
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
     plt.close("all")
 

@@ -28,7 +28,7 @@ def documented_parameters(docstring):
     entries = []
     if section is None:
         return entries
-    text = re.sub(r"\\\n\s*", "", section[1])  # join continued lines
+    text = re.sub(r"\\\n\s*", "", section[1])  # join continuation lines
     for line in text.splitlines():
         if line.strip() and not line.startswith(" "):
             names, _, spec = line.partition(" : ")

@@ -1,16 +1,19 @@
 """The examples as scripts and as notebooks, and the presets on generated scenes."""
 
+import functools
 import re
 import runpy
+import sys
 from pathlib import Path
 
+import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import log_loss
 
-from skcnn import optimized_cnn, overfitting_cnn, underfitting_cnn
+from skcnn import CNNClassifier, optimized_cnn, overfitting_cnn, underfitting_cnn
 from skcnn.datasets import make_scenes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -19,7 +22,7 @@ SCRIPTS = sorted(path.name for path in EXAMPLES.glob("plot_*.py"))
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Training and test scenes as folders with one subfolder per class."""
+    """Save training and test scenes as folders with one subfolder per class."""
     root = tmp_path_factory.mktemp("scenes")
     for name, n_samples, seed in (("train", 60, 0), ("test", 20, 1)):
         data = make_scenes(n_samples, image_size=20, random_state=seed)
@@ -31,12 +34,12 @@ def folders(tmp_path_factory):
 
 
 def first_cells(script):
-    """Code before the first and the second `# %%`: the first two cells of code."""
+    """Return the first two cells of code, which `# %%` separates."""
     return (EXAMPLES / script).read_text(encoding="utf-8").split("# %%\n")[:2]
 
 
 def make_100_scenes(n_samples, **settings):
-    """Fewer than the examples ask for, to save time."""
+    """Generate fewer scenes than the examples ask for, to save time."""
     return make_scenes(100, **settings)
 
 
@@ -80,20 +83,25 @@ def test_example_loads_the_images_that_were_chosen(
     assert len(data.images) == 60 if own else len(data.images) in (100, 1797)
 
 
-@pytest.mark.filterwarnings("ignore:.*no predicted samples")  # after one epoch
 @pytest.mark.parametrize(
-    ("script", "options", "figures"),
+    ("script", "options", "results"),
     [
         (
             "plot_grid_search.py",
             ["--cv", "2"],
-            {"grid_search_candidates.png", "grid_search_confusion.png"},
+            {
+                "grid_search_candidates.png",
+                "grid_search_confusion.png",
+                "grid_search_errors.png",
+                "grid_search_memory",
+                "grid_search_network.joblib",
+            },
         ),
         ("plot_under_and_overfitting.py", [], {"under_and_overfitting.png"}),
     ],
 )
 def test_example_on_a_folder(
-    folders, tmp_path, monkeypatch, capsys, script, options, figures
+    folders, tmp_path, monkeypatch, capsys, script, options, results
 ):
     data = [str(folders / "train"), "--test", str(folders / "test")]
     some = ["--image-size", "12", "--exclude", "sea", "--epochs", "1"]
@@ -105,8 +113,125 @@ def test_example_on_a_folder(
     assert set(done["y"]) == set(done["y_test"])
     assert len(set(done["y"])) == 4
     assert "sea" not in done["y"]
-    assert {file.name for file in (tmp_path / "drawn").iterdir()} == figures
+    assert {file.name for file in (tmp_path / "drawn").iterdir()} == results
     assert f"{len(done['X'])} images" in capsys.readouterr().out
+
+
+def run_grid_search(monkeypatch, *arguments):
+    """Run plot_grid_search.py and return its global variables."""
+    script = EXAMPLES / "plot_grid_search.py"
+    monkeypatch.setattr("sys.argv", [script.name, *map(str, arguments)])
+    # Pretend that the output is not a terminal, so that no progress bar is drawn.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    done = runpy.run_path(str(script), run_name="__main__")
+    plt.close("all")
+    return done
+
+
+@pytest.fixture
+def bad_folders(folders, tmp_path):
+    """Create a file and several folders that cannot be searched over."""
+    (tmp_path / "file").write_text("")
+    for name, counts in (
+        ("one", {"cat": 6}),
+        ("five", {"cat": 3, "dog": 2}),
+        ("other", {"cat": 2, "dog": 2}),
+    ):
+        for category, n in counts.items():
+            folder = tmp_path / name / category
+            folder.mkdir(parents=True)
+            for i in range(n):
+                Image.new("RGB", (12, 12)).save(folder / f"{i}.png")
+    return {"good": folders / "train", "tmp": tmp_path}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{tmp}/nowhere"], "nowhere', which does not exist"),
+        (["{tmp}/file"], "file', which is a file"),
+        (["{tmp}/one"], "found the class cat only"),
+        (["{tmp}/five"], "at least 5 images per class, but found 2 of dog"),
+        (["{good}", "--exclude", "see"], "Did you mean 'sea'?"),
+        (["{good}", "--test", "{tmp}/nowhere"], "nowhere', which does not exist"),
+        (["{good}", "--test", "{tmp}/other"], "only one of them has buildings, cat"),
+        (["{good}", "--cv", "8"], "at least 16 images per class"),
+        (["{good}", "--cv", "1"], "--cv at least 2"),
+        (["{good}", "--epochs", "0"], "--epochs must be at least 1"),
+        (["{good}", "--image-size", "0"], "image_size=0"),
+        (["--image-size", "12"], "need a FOLDER"),
+        (["{good}", "--memory", "{tmp}/file"], "file': File exists"),
+        (["{good}", "--output", "{tmp}/file"], "file': File exists"),
+    ],
+)
+def test_grid_search_ends_with_one_line_on_a_bad_start(
+    bad_folders, monkeypatch, tmp_path, capsys, arguments, message
+):
+    def fit(self, X, y):
+        raise AssertionError("trained before the check")
+
+    monkeypatch.setattr(CNNClassifier, "fit", fit)
+    monkeypatch.chdir(tmp_path)
+    arguments = [text.format(**bad_folders) for text in arguments]
+    with pytest.raises(SystemExit) as exit_info:
+        run_grid_search(monkeypatch, *arguments)
+    assert exit_info.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("plot_grid_search.py: ")
+    assert message in err
+
+
+def test_grid_search_resumes_after_an_interruption(
+    folders, tmp_path, monkeypatch, capsys
+):
+    arguments = [folders / "train", "--image-size", "12", "--epochs", "3"]
+    small = functools.partial(CNNClassifier, filters=(4,))
+    monkeypatch.setattr("skcnn.CNNClassifier", small)
+    fits = []
+    fit = CNNClassifier.fit
+
+    def fit_at_most_five(self, X, y, **fit_params):
+        if len(fits) == 5:
+            raise KeyboardInterrupt
+        fits.append(self)
+        return fit(self, X, y, **fit_params)
+
+    interrupted = [*arguments, "--output", tmp_path / "interrupted"]
+    with monkeypatch.context() as patch:
+        patch.setattr(CNNClassifier, "fit", fit_at_most_five)
+        with pytest.raises(SystemExit) as exit_info:
+            run_grid_search(patch, *interrupted)
+    assert exit_info.value.code == 1
+    out, err = capsys.readouterr()
+    assert err == (
+        "plot_grid_search.py: interrupted. Run the same command again to continue.\n"
+    )
+    # One line per iteration replaces the progress bar.
+    assert out.splitlines()[1:] == ["4 candidates, 1 epochs, 2 folds"]
+    memory = tmp_path / "interrupted" / "grid_search_memory"
+    before = {path: path.stat().st_mtime_ns for path in memory.rglob("*.npz")}
+    assert len(before) == 5
+
+    resumed = run_grid_search(monkeypatch, *interrupted)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "4 candidates, 1 epochs, 2 folds\n2 candidates, 3 epochs, 2 folds\n" in out
+    assert (
+        before.items()
+        <= {path: path.stat().st_mtime_ns for path in memory.rglob("*.npz")}.items()
+    )
+
+    whole = run_grid_search(monkeypatch, *arguments, "--output", tmp_path / "whole")
+    X_test = whole["X_test"]
+    np.testing.assert_array_equal(
+        resumed["search"].predict_proba(X_test), whole["search"].predict_proba(X_test)
+    )
+    network = joblib.load(tmp_path / "interrupted" / "grid_search_network.joblib")
+    np.testing.assert_array_equal(
+        network.predict_proba(X_test), whole["search"].predict_proba(X_test)
+    )
 
 
 @pytest.mark.slow

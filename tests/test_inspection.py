@@ -82,8 +82,8 @@ def test_grad_cam_matches_finite_differences(network):
     for image, image_maps in enumerate(maps):
         weights = np.empty(maps.shape[-1])
         for channel in range(maps.shape[-1]):
-            # The derivative with respect to a constant added to the whole map is the
-            # sum of its gradient, which is proportional to the mean.
+            # The derivative with respect to a constant that is added to the whole map
+            # is the sum of the map's gradient, which is proportional to its mean.
             step = np.zeros_like(image_maps)
             step[..., channel] = 0.05
             logits = [
@@ -96,7 +96,7 @@ def test_grad_cam_matches_finite_differences(network):
         expected = np.maximum((image_maps * weights).sum(axis=-1), 0)
         found = grad_cam(network, X[[image]])[0]
         factor = SIZE // expected.shape[0]
-        # Average over each pixel of the map to undo the interpolation approximately.
+        # Average over each pixel of the map, which approximately undoes interpolation.
         found = found.reshape(SIZE // factor, factor, SIZE // factor, factor).mean(
             (1, 3)
         )

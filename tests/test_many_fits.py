@@ -1,4 +1,4 @@
-"""Memory use of many fits in one process."""
+"""The memory use of many fits in one process."""
 
 import json
 import subprocess

@@ -175,7 +175,7 @@ def test_bagging_on_rows(few, tiny_cnn):
     assert not np.allclose(*each)
     proba = bagging.predict_proba(few.rows)
     assert_allclose(proba, np.mean(each, axis=0), rtol=1e-6)
-    # log_loss warns, which is an error here, if rows do not sum to one in float64.
+    # If rows do not sum to one in float64, log_loss warns, and warnings are errors.
     assert log_loss(few.target, proba) < 0.8
     assert bagging.score(few.rows, few.target) > 0.8
 
@@ -199,12 +199,12 @@ def test_calibration(few, tiny_cnn, method):
 
 
 def test_frozen_estimator_is_calibrated_without_training(few, tiny_cnn):
-    # Long training on half of the images makes its probabilities extreme.
+    # After long training on half of the images, the probabilities are extreme.
     half = np.arange(160) < 80
     network = tiny_cnn(epochs=40).fit(few.images[half], few.target[half] // 2)
     before = model_variables(network)
     frozen = FrozenEstimator(network)
-    flipped = 1 - few.target // 2  # as if the two labels had been swapped
+    flipped = 1 - few.target // 2  # as if the two labels were swapped
     calibrated = CalibratedClassifierCV(frozen).fit(few.images[~half], flipped[~half])
     for left, right in zip(model_variables(network), before, strict=True):
         assert_array_equal(left, right)
@@ -217,7 +217,7 @@ def test_frozen_estimator_is_calibrated_without_training(few, tiny_cnn):
 
 @pytest.fixture(scope="module")
 def weight(few):
-    """Class 3 has almost no weight: only its first image has a little."""
+    """Return weights that are zero for class 3, except for a small one on one image."""
     weight = np.where(few.target == 3, 0.0, 1.0)
     weight[np.flatnonzero(few.target == 3)[0]] = 1e-3
     return weight
@@ -243,7 +243,7 @@ def test_sample_weight_is_routed_through_a_search(
         search = GridSearchCV(network, {"learning_rate": [1e-2]}, cv=2)
         search.fit(few.images, few.target, sample_weight=weight)
     assert_same_weights(search.best_estimator_, fitted_with_weight)
-    # Scores are weighted too, so the class that is never predicted hardly counts.
+    # Scores are also weighted, so the class that is never predicted hardly counts.
     assert search.best_score_ > 0.8
 
 

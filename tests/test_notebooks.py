@@ -1,9 +1,9 @@
-"""The notebooks of the gallery, as users download them, run in a Jupyter kernel.
+"""Run the notebooks of the gallery, as users download them, in a Jupyter kernel.
 
-The documentation build writes them to docs/gallery. SKCNN_TEST_NOTEBOOKS is that
-folder, or the path of one notebook (or several paths, separated as in PATH). Of a
-folder, two notebooks are run. They are drawn at random, by the date: a run can be
-repeated on the same day, and over time all of them are tested.
+The documentation build writes the notebooks to docs/gallery. Set SKCNN_TEST_NOTEBOOKS
+to that folder, to the path of a notebook, or to several paths separated as in PATH.
+From a folder, the test runs two random notebooks. The current date is the seed, so a
+run can be repeated on the same day, and all notebooks are tested over time.
 """
 
 import datetime
@@ -30,7 +30,7 @@ def chosen_notebooks():
 @pytest.mark.skipif(
     not CHOICE, reason="minutes; set SKCNN_TEST_NOTEBOOKS to the built docs/gallery"
 )
-@pytest.mark.filterwarnings("default")  # Jupyter's own warnings are not errors
+@pytest.mark.filterwarnings("default")  # warnings from Jupyter are not errors
 @pytest.mark.parametrize(
     "path", chosen_notebooks(), ids=lambda path: path.stem if path else "none"
 )

@@ -1,4 +1,4 @@
-"""Searches of scikit-learn over parameters of the classifier."""
+"""scikit-learn's searches over parameters of the classifier."""
 
 import joblib
 import numpy as np
@@ -24,12 +24,12 @@ from sklearn.pipeline import make_pipeline
 from skcnn import CNNClassifier
 from skcnn._utils._tensorflow import import_tensorflow
 
-# With the first, a network learns nothing in five epochs.
+# With the first value, a network learns nothing in five epochs.
 LEARNING_RATES = {"learning_rate": [1e-6, 1e-2]}
 
 
 def get_test_scores(search):
-    """The test scores in cv_results_, without times."""
+    """Return the test scores in cv_results_, without the times."""
     return {
         name: np.asarray(values)
         for name, values in search.cv_results_.items()
@@ -59,7 +59,7 @@ def test_grid_search_finds_the_better_learning_rate(few, tiny_cnn, search):
 
 
 def test_grid_search_refits_on_all_images(few, tiny_cnn, search, fitted_tiny):
-    # The best parameters are those of `fitted_tiny`.
+    # `fitted_tiny` has the best parameters.
     assert_same_weights(search.best_estimator_, fitted_tiny)
     assert_array_equal(search.predict(few.images), fitted_tiny.predict(few.images))
     proba = search.predict_proba(few.images)
@@ -68,7 +68,7 @@ def test_grid_search_refits_on_all_images(few, tiny_cnn, search, fitted_tiny):
 
 def test_grid_search_in_two_processes_gives_equal_results(few, search):
     parallel = clone(search).set_params(n_jobs=2)
-    # Floating-point sums depend on the number of threads.
+    # Set the number of threads, because floating-point sums depend on it.
     with joblib.parallel_config("loky", inner_max_num_threads=joblib.cpu_count()):
         parallel.fit(few.images, few.target)
     serial, parallel_scores = get_test_scores(search), get_test_scores(parallel)
@@ -90,10 +90,10 @@ def failing_builder(meta, how="never"):
     return flatten_builder(meta)
 
 
-@pytest.mark.slow  # TensorFlow waits ten seconds for memory to become free
+@pytest.mark.slow  # TensorFlow waits ten seconds for free memory
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 def test_failed_candidates_are_reported_with_their_reasons(few):
-    """The builder raises, memory is exhausted, or the loss is NaN."""
+    """The candidates raise an error, run out of memory, or have a loss of NaN."""
     reasons = {
         "raises": "the builder has raised",
         "too large": "OOM when allocating tensor",
@@ -177,7 +177,7 @@ def test_randomized_search(few, tiny_cnn):
     assert len(set(rates)) == 4
     assert np.all((rates > 1e-8) & (rates < 1e-1))
     assert set(search.cv_results_["param_batch_size"]) <= {32, 64}
-    # A rate that is too low to learn does not win.
+    # The best learning rate is not one that is too low to learn.
     assert rates.min() < 1e-5
     assert search.best_params_["learning_rate"] > 1e-5
 
@@ -203,7 +203,7 @@ def test_halving_search_over_epochs(few, tiny_cnn):
 
 
 def test_search_over_a_pipeline_with_pca(few, tiny_cnn):
-    """Candidates have different numbers of columns."""
+    """The candidates have different numbers of columns."""
     pipeline = make_pipeline(PCA(random_state=0), tiny_cnn(image_shape=(1, -1, 1)))
     search = GridSearchCV(pipeline, {"pca__n_components": [1, 20]}, cv=2)
     search.fit(few.rows, few.target)

@@ -1,4 +1,4 @@
-"""Parameters as scikit-learn gets, sets and shows them."""
+"""Getting, setting and displaying parameters with scikit-learn."""
 
 import pytest
 from helpers import flatten_builder

@@ -9,7 +9,7 @@ from skcnn import CNNClassifier, optimized_cnn, overfitting_cnn, underfitting_cn
 
 
 def count_values(variables):
-    """Number of values in variables, without the states of random generators."""
+    """Count the values in `variables`, except for states of random generators."""
     return sum(
         math.prod(v.shape) for v in variables if not v.path.endswith("generator_state")
     )
@@ -33,7 +33,7 @@ def test_parameter_counts_equal_those_of_the_notebook(
 
 
 def test_underfitting_cnn_has_stem_strides_of_three():
-    """The count of 4,823 parameters determines this."""
+    """This follows from the number of parameters, which is 4,823."""
     assert underfitting_cnn().stem_strides == 3
     assert build_network(underfitting_cnn(stem_strides=5)).count_params() == 1_973
 

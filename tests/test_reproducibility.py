@@ -1,4 +1,4 @@
-"""A seeded fit gives the same bits in any process, and changes no global state."""
+"""A seeded fit gives the same bits in any process and changes no global state."""
 
 import copy
 import hashlib
@@ -50,7 +50,7 @@ WITH_BUILDER = {
 
 
 def hash_of_fit(params):
-    """Hash of everything that training determines, and of predictions."""
+    """Return a hash of all results of training and of the predictions."""
     estimator = CNNClassifier(**params).fit(*load_images())
     digest = hashlib.sha256()
     for value in network_values(estimator):
@@ -75,7 +75,7 @@ def test_fit_is_reproducible_after_other_fits(expected_hashes):
 
 
 def test_fit_is_reproducible_in_joblib_workers(expected_hashes):
-    """With as many threads as this process has."""
+    """The workers use as many threads as this process."""
     with parallel_config("loky", inner_max_num_threads=cpu_count()):
         in_workers = Parallel(n_jobs=2)(
             delayed(hash_of_fit)(params) for params in (STOCHASTIC, WITH_BUILDER)
@@ -134,7 +134,7 @@ print(json.dumps({"same": bool((estimator.predict_proba(X) == proba).all())}))
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """What the scripts above print. They run at the same time."""
+    """Run the scripts above at the same time and return what they print."""
     folder = tmp_path_factory.mktemp("processes")
     X, y = load_images()
     estimator = CNNClassifier(**STOCHASTIC).fit(X, y)
@@ -155,7 +155,8 @@ def outputs(tmp_path_factory):
         for name, script, settings in [
             ("plain", FRESH_PROCESS, {}),
             ("scikeras", SCIKERAS_FIRST, {}),
-            # TensorFlow's own setting does not silence its start-up lines since 2.19.
+            # Since TensorFlow 2.19, this setting does not silence all start-up
+            # messages.
             ("unpickled", UNPICKLED_FIRST, {"TF_CPP_MIN_LOG_LEVEL": "2"}),
         ]
     }
@@ -184,7 +185,7 @@ def test_unpickling_in_fresh_process(outputs):
 
 
 def test_import_of_scikeras_by_user_keeps_its_effect(outputs):
-    """Users may want what that import does; skcnn must not undo it."""
+    """Users may want the effect of that import, so skcnn must not undo it."""
     assert outputs["scikeras"][0] == {"unchanged": True, "same": True}
 
 
@@ -217,13 +218,13 @@ def test_fit_and_predict_do_not_change_global_state(params, precision):
         }
 
     X, y = load_images(64)
-    if "model" in params:  # with a layer without a seed
+    if "model" in params:  # add a layer without a seed
         params = params | {"augment": keras.layers.RandomTranslation(0.1, 0.1)}
     estimator = CNNClassifier(**params | {"precision": precision, "epochs": 1})
-    estimator.fit(X, y)  # imports may change the state once
+    estimator.fit(X, y)  # the first fit may change the state by importing modules
     before = state()
     estimator.fit(X, y).predict(X)
-    # Keras draws a seed when it unpickles the layer, so leave it out.
+    # Remove the layer, because Keras draws a seed when unpickling it.
     estimator.set_params(augment=True)
     pickle.loads(pickle.dumps(estimator)).set_params(warm_start=True).fit(X, y)
     assert state() == before
@@ -239,7 +240,7 @@ def test_fit_does_not_advance_global_generator_of_tensorflow():
 
 
 def test_import_of_scikeras_leaves_keras_unchanged():
-    """The import replaces methods of Keras, and skcnn restores them."""
+    """The import replaces methods of Keras, but skcnn restores them."""
     import keras
 
     CNNClassifier(**WITH_BUILDER | {"epochs": 1}).fit(*load_images(64))

@@ -1,4 +1,4 @@
-"""Folds and the inner validation split: which images each one has, and no leaks."""
+"""The images in the folds and in the inner validation split, and tests for leaks."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_tags():
 
 @pytest.fixture(scope="module")
 def class_ordered(digits):
-    """Ten classes of 50 images each, sorted by class, as loaded from folders."""
+    """Return 50 images of each of ten classes, sorted by class as in a folder."""
     rows = np.concatenate([np.flatnonzero(digits.target == k)[:50] for k in range(10)])
     return digits.images[rows], digits.target[rows]
 
@@ -53,7 +53,7 @@ def test_folds_of_class_ordered_data_have_every_class(class_ordered, tiny_cnn):
         assert_array_equal(np.bincount(y[test]), np.full(10, 10))
         assert_array_equal(np.bincount(y[train]), np.full(10, 40))
         assert np.intersect1d(train, test).size == 0
-    # Without stratification each test fold would have two unknown classes, and score 0.
+    # Without stratification, test folds would have unknown classes only and score 0.
     assert results["test_score"].min() > 0.6
 
 
@@ -69,12 +69,12 @@ def noise():
 
 @pytest.fixture
 def memorizing_cnn(tiny_cnn):
-    """A network that memorizes such noise."""
+    """Return a network that memorizes noise."""
     return tiny_cnn(filters=(24,), dense_units=96, normalize=True, epochs=20)
 
 
 def four_standard_errors(n):
-    """Largest plausible deviation of an accuracy on n images from chance (p = 6e-5)."""
+    """Return a bound on the deviation from chance on n images (p = 6e-5)."""
     chance = 1 / N_CLASSES
     return 4 * np.sqrt(chance * (1 - chance) / n)
 
@@ -82,14 +82,14 @@ def four_standard_errors(n):
 def test_cross_validation_on_random_labels_is_at_chance(noise, memorizing_cnn):
     X, y = noise
     results = cross_validate(memorizing_cnn, X, y, cv=5, return_train_score=True)
-    # It has memorized the training images, so that a leak of them would show.
+    # The network has memorized its training images, so a leak would raise the score.
     assert results["train_score"].min() > 0.9
     accuracy = results["test_score"].mean()
     assert abs(accuracy - 1 / N_CLASSES) < four_standard_errors(len(y))
 
 
 def test_bound_on_chance_detects_a_leak(noise, memorizing_cnn):
-    """The bound is exceeded if a third of the test images are training images."""
+    """The bound is exceeded if a third of the test images are also training images."""
     X, y = noise
     train, test = train_test_split(np.arange(600), test_size=0.4, random_state=0)
     network = memorizing_cnn.fit(X[train], y[train])
@@ -102,7 +102,7 @@ def test_bound_on_chance_detects_a_leak(noise, memorizing_cnn):
 
 @pytest.fixture
 def fit_rows(monkeypatch):
-    """The rows for training and for validation of each fit."""
+    """Record the training rows and the validation rows of each fit."""
     rows = []
     run = TrainingLoop.run
 
@@ -117,7 +117,7 @@ def fit_rows(monkeypatch):
 
 def test_inner_split_is_stratified_and_disjoint(class_ordered, tiny_cnn, fit_rows):
     X, y = class_ordered
-    uneven = np.r_[:100, 100:150:2, 150:500]  # 25 of class 2
+    uneven = np.r_[:100, 100:150:2, 150:500]  # only 25 images of class 2
     X, y = X[uneven], y[uneven]
     tiny_cnn(epochs=1, validation_fraction=0.2).fit(X, y)
     ((train, validation),) = fit_rows
@@ -168,7 +168,7 @@ def test_inner_split_of_a_fold_uses_its_training_images(few, tiny_cnn, fit_rows)
 def test_inner_validation_of_class_ordered_data_has_every_class(
     class_ordered, fast_cnn
 ):
-    """Keras' validation_split would take the last rows: two classes of ten."""
+    """Keras' validation_split would take the last rows, which have only two classes."""
     X, y = class_ordered
     network = fast_cnn(validation_fraction=0.2).fit(X, y)
     assert len(network.history_["val_accuracy"]) == network.n_epochs_ == 5

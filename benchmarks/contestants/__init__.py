@@ -1,7 +1,8 @@
 """The libraries to compare, one module each.
 
-Each module defines ``prepare(task, X, y)``, which returns two functions. The first one
-does the timed work once. The second one returns the accuracy of the trained network.
+Each module defines ``prepare(task, X, y)``, which returns two functions. The first
+function does the timed work once. The second function returns the accuracy of the
+trained network.
 
 The accuracy is measured on the training data, after ``task.extra_epochs`` more epochs.
 A search without extra epochs reports its best score instead. If single epochs are

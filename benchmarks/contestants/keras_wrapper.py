@@ -1,4 +1,4 @@
-"""Keras' own scikit-learn wrapper, which accepts only flattened images."""
+"""The scikit-learn wrapper of Keras, which accepts only flattened images."""
 
 from keras.wrappers import SKLearnClassifier
 from sklearn.model_selection import GridSearchCV

@@ -1,4 +1,4 @@
-"""skorch with PyTorch, on float32 images with channels first."""
+"""skorch with PyTorch, using float32 images with channels first."""
 
 import numpy as np
 import torch

@@ -6,7 +6,7 @@ from skcnn._training import _trainer
 
 @pytest.fixture
 def trained_epochs(monkeypatch):
-    """List of the epochs that were trained; `hooks` are called before an epoch."""
+    """Record the trained epochs. Call the function `hooks[i]` before epoch i."""
 
     class TrainedEpochs(list):
         def __init__(self):
@@ -28,5 +28,5 @@ def trained_epochs(monkeypatch):
 
 @pytest.fixture
 def checkpoint_every_epoch(monkeypatch):
-    """Checkpoints are written after every epoch, whatever that costs."""
+    """Write a checkpoint after every epoch, no matter how long it takes."""
     monkeypatch.setattr(_policy, "_MAX_OVERHEAD", 1e9)

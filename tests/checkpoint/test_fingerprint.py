@@ -1,4 +1,4 @@
-"""Fingerprints: equal for what determines the same fit, different for anything else."""
+"""Fingerprints are equal exactly for inputs that determine the same fit."""
 
 import collections
 import dataclasses
@@ -28,7 +28,7 @@ from skcnn._checkpoint._fingerprint import (
 
 
 def define(source, name="build", **namespace):
-    """A function of a module that is not installed."""
+    """Return a function that belongs to a module that is not installed."""
     module = types.ModuleType("a_users_module")
     module.__dict__.update(namespace)
     exec(textwrap.dedent(source), module.__dict__)
@@ -81,7 +81,7 @@ def test_same_contents_have_the_same_fingerprint(one, other):
         ([1, [2]], [[1], 2]),
         ([None], []),
         ({"a": 1}, {"a": 2}),
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),  # a builder may depend on the order
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),  # a builder may depend on key order
         (collections.deque([1]), collections.deque([2])),
         (collections.OrderedDict(a=1), {"a": 1}),
         (np.zeros(3), np.zeros(3, np.float32)),
@@ -230,20 +230,20 @@ def test_other_process_has_the_same_fingerprint():
     assert len(fingerprints) == 1
 
 
-# The sources of skcnn
+# The source code of skcnn
 
 PACKAGE = Path(skcnn.__file__).parent
 
 
 @pytest.fixture
 def copied_package(tmp_path):
-    """A copy of the sources of skcnn."""
+    """Return the path of a copy of skcnn's source code."""
     ignore = shutil.ignore_patterns("__pycache__")
     return Path(shutil.copytree(PACKAGE, tmp_path / "skcnn", ignore=ignore))
 
 
 def module_paths():
-    """Paths of all modules of skcnn, as Python's import system finds them."""
+    """Yield the paths of all modules of skcnn that Python's import system finds."""
     for module in pkgutil.walk_packages([str(PACKAGE)], prefix="skcnn."):
         path = Path(*module.name.split(".")[1:])
         yield path / "__init__.py" if module.ispkg else path.with_suffix(".py")
@@ -272,7 +272,7 @@ def test_renamed_source_file_changes_the_version(copied_package):
     assert sources_sha256(copied_package) != before
     path.with_name("_locks.py").rename(path)
     assert sources_sha256(copied_package) == before
-    path.rename(copied_package / "_lock.py")  # the same name in another folder
+    path.rename(copied_package / "_lock.py")  # same name in a different folder
     assert sources_sha256(copied_package) != before
 
 
@@ -281,7 +281,7 @@ def test_renamed_source_file_changes_the_version(copied_package):
 
 @pytest.fixture
 def n_bytes_read(monkeypatch):
-    """A function that returns how many bytes of arrays were hashed."""
+    """Return a function that returns the number of array bytes hashed so far."""
     sizes = []
     buffer = _fingerprint._buffer
 
@@ -294,7 +294,7 @@ def n_bytes_read(monkeypatch):
 
 
 def make_older(path):
-    """Set the time of modification to a minute ago."""
+    """Set the modification time to one minute ago."""
     minute_ago = path.stat().st_mtime - 60
     os.utime(path, (minute_ago, minute_ago))
 

@@ -1,4 +1,4 @@
-"""Searches that are killed at any moment, and run again until they are finished."""
+"""Searches that are killed at random moments and rerun until they finish."""
 
 import concurrent.futures
 import json
@@ -16,13 +16,13 @@ from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
 
-# The script imports this module.
+# `SCRIPT` imports this module.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-N_KILLS = 10  # of each of two searches that run at the same time
+N_KILLS = 10  # for each of two searches that run at the same time
 N_EPOCHS = 12
 
-# The log says how far a search is. "writes" is noted before a state is written, "keeps"
-# after that.
+# The log records the progress of a search. "writes" is logged before a state is
+# written, and "keeps" is logged afterwards.
 SCRIPT = """
 import json, sys
 from skcnn._checkpoint import _policy
@@ -67,7 +67,7 @@ print(json.dumps(run_search(memory)), flush=True)
 
 
 def run_search(memory):
-    """Scores of a search over nine fits, and of its best network, to the bit."""
+    """Return the scores of a search over nine fits and its exact probabilities."""
     X, y = load_digits(return_X_y=True)
     X = X[:700].reshape(-1, 8, 8, 1).astype(np.uint8)
     estimator = CNNClassifier(
@@ -81,9 +81,9 @@ def run_search(memory):
 
 
 def run_killed_search(folder, seed):
-    """Run a search that is killed `N_KILLS` times; its results, and its logs.
+    """Run a search that is killed `N_KILLS` times; return its results and logs.
 
-    A search that finishes before is run again from the beginning.
+    If the search finishes before the last kill, it is run again from the beginning.
     """
     rng = np.random.default_rng(seed)
     n_kills, results, logs = 0, [], []
@@ -101,9 +101,10 @@ def run_killed_search(folder, seed):
 
 
 def run_until_killed(folder, log, rng):
-    """Run a search, and kill it after a random number of events in its log.
+    """Run a search and kill it after a random number of events in its log.
 
-    Without `rng`, the search is not killed. Returns the result of the search, or None.
+    Without `rng`, the search is not killed. Return its result, or None if it was
+    killed.
     """
     with subprocess.Popen(
         [sys.executable, "-P", "-c", SCRIPT, folder / "memory", log],
@@ -129,7 +130,7 @@ def run_until_killed(folder, log, rng):
 
 
 def count_events(log):
-    """Steps of progress that a log contains."""
+    """Count the progress events in a log."""
     content = log.read_bytes()
     return sum(content.count(b'"%s"' % e) for e in (b"trains", b"writes", b"keeps"))
 
@@ -148,16 +149,16 @@ def test_searches_survive_being_killed(tmp_path):
         assert results == [expected] * len(logs)
         for log in logs:
             n_killed_in_training += check_log(log.read_text().splitlines())
-    assert n_killed_in_training >= N_KILLS  # half of all, at least
+    assert n_killed_in_training >= N_KILLS  # at least half of all kills
 
 
 def check_log(lines):
-    """Check that no stored epoch was trained again; return how many kills hit a fit."""
+    """Check that no stored epoch was trained again; count the kills during a fit."""
     stored, key, n_trained, n_kills, last = {}, None, 0, 0, None
     for line in lines:
         try:
             event, *details = json.loads(line)
-        except ValueError:  # killed while it wrote this line
+        except ValueError:  # killed while writing this line
             continue
         if event == "starts":
             n_kills += last in ("trains", "writes", "keeps")

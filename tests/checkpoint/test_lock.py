@@ -1,6 +1,6 @@
-"""The lock file of a fit: one process trains, the others wait as long as it helps.
+"""The lock file of a fit: one process trains, and the others wait for it.
 
-No test waits for a real timeout: the lock's clock is a fake one.
+No test waits for a real timeout, because the lock uses a fake clock.
 """
 
 import json
@@ -23,13 +23,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcnn._checkpoint import _lock
 
-# No process has this number: it is larger than the largest one of Linux.
+# No process has this ID, because it is larger than the maximum on Linux.
 UNUSED_PID = 2**22 + 1
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The clock of waiting processes: it moves ten seconds at each look at the lock."""
+    """Return a fake clock that advances ten seconds each time a lock is checked."""
     clock = FakeClock()
     monkeypatch.setattr(_lock, "time", clock)
     monkeypatch.setattr(_lock, "_POLL_INTERVAL", 10.0)
@@ -37,7 +37,7 @@ def clock(monkeypatch):
 
 
 def write_lock(folder, **changed):
-    """Write a lock file of another owner, which is alive unless told otherwise."""
+    """Write the lock file of another owner, which is alive by default."""
     metadata = {
         "format_version": _lock._FORMAT_VERSION,
         "host": socket.gethostname(),
@@ -51,7 +51,7 @@ def write_lock(folder, **changed):
 
 @pytest.fixture
 def locked_fit(few, tiny_cnn, tmp_path):
-    """A function that returns an estimator whose next epoch is locked, and the lock."""
+    """Return a function that locks the next epoch of a fit."""
 
     def lock(**changed):
         estimator = tiny_cnn(epochs=1, memory=tmp_path).fit(few.images, few.target)
@@ -107,7 +107,7 @@ def test_lock_of_dead_owner_is_broken(few, locked_fit, trained_epochs, clock):
     estimator, path = locked_fit(pid=UNUSED_PID)
     estimator.fit(few.images, few.target)
     assert trained_epochs == [0, 1]
-    assert clock.n_sleeps == 1  # it was broken at the first look
+    assert clock.n_sleeps == 1  # the lock was broken at the first check
     assert not path.exists()
 
 
@@ -137,7 +137,7 @@ def test_unreadable_lock_is_broken(few, locked_fit, trained_epochs, clock, conte
 def test_lock_waits_for_live_owner_until_it_hangs(
     few, locked_fit, trained_epochs, clock
 ):
-    """It has a heartbeat, but makes no progress."""
+    """The owner sends heartbeats but makes no progress."""
     estimator, path = locked_fit()
 
     def send_heartbeat():
@@ -148,7 +148,7 @@ def test_lock_waits_for_live_owner_until_it_hangs(
     estimator.fit(few.images, few.target)
     assert _lock._WAIT_TIMEOUT < clock.now - start < _lock._WAIT_TIMEOUT + 30
     assert trained_epochs == [0, 1]
-    assert path.exists()  # another process owns it
+    assert path.exists()  # another process owns the lock
 
 
 def test_progress_of_owner_prolongs_waiting(tmp_path, clock):
@@ -162,7 +162,7 @@ def test_progress_of_owner_prolongs_waiting(tmp_path, clock):
 
     clock.on_sleep = send_heartbeat
     lock.acquire(lambda: clock.n_sleeps // 300, lambda progress: False)
-    assert clock.n_sleeps == 1000  # 10,000 s, three epochs of 3,000 s and a part
+    assert clock.n_sleeps == 1000  # 10,000 s: three epochs of 3,000 s and a part
     assert lock._is_ours()
     lock.release()
 
@@ -170,20 +170,20 @@ def test_progress_of_owner_prolongs_waiting(tmp_path, clock):
 def test_owner_sends_heartbeats(
     few, tiny_cnn, tmp_path, trained_epochs, monkeypatch, clock
 ):
-    """A waiting fit would take its lock for stale otherwise."""
+    """Without heartbeats, a waiting fit would consider the lock stale."""
     has_waited = threading.Event()
 
     def wait_for_heartbeat():
         (path,) = tmp_path.rglob("lock")
         before = path.stat().st_mtime_ns
-        for _ in range(4_000):  # 20 s at least
+        for _ in range(4_000):  # at least 20 s
             if not path.exists() or path.stat().st_mtime_ns != before:
                 break
             time.sleep(0.005)
         else:
             has_waited.set()
             raise AssertionError("the owner sends no heartbeat")
-        if clock.n_sleeps == 30:  # 300 s of the fake clock
+        if clock.n_sleeps == 30:  # 300 s on the fake clock
             has_waited.set()
 
     def train_for_long():
@@ -205,7 +205,7 @@ def test_owner_sends_heartbeats(
 def test_lock_that_cannot_be_broken_does_not_stop_training(
     few, locked_fit, trained_epochs, monkeypatch, clock
 ):
-    """On a disk that is read-only by now, for example."""
+    """This can happen on a disk that has become read-only, for example."""
     estimator, path = locked_fit(pid=UNUSED_PID)
 
     def refuse(*args, **kwargs):

@@ -61,7 +61,7 @@ def test_max_time_leaves_a_checkpoint_to_resume(
     with pytest.warns(ConvergenceWarning, match=r"max_time=1\.0 after 3 of 100 epochs"):
         estimator.fit(few.images, few.target)
     assert estimator.n_epochs_ == 3
-    assert estimator.score(few.images, few.target) > 0.5  # of four classes
+    assert estimator.score(few.images, few.target) > 0.5  # there are four classes
     assert stored_states(tmp_path) == ["checkpoint-000003"]
     estimator.set_params(epochs=4).fit(few.images, few.target)
     assert trained_epochs == [0, 1, 2, 3]
@@ -98,7 +98,7 @@ def test_unreproducible_fit_is_not_stored(few, tmp_path, changed, reason):
 
 
 class MemoryWithoutFolder:
-    """Looks like a joblib.Memory, but has no folder."""
+    """A memory object with the `cache` method of joblib.Memory but without a folder."""
 
     def cache(self, function):
         return function

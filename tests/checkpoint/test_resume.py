@@ -1,4 +1,4 @@
-"""Fits with `memory`: found again, resumed, and with the same result as without."""
+"""Fits with `memory` are reused and resumed, and do not change the result."""
 
 import functools
 import re
@@ -48,7 +48,7 @@ CASES = {
 
 @pytest.fixture(params=[*CASES, "builder"])
 def estimator(request, tiny_cnn):
-    """One without `memory`, with the parameters of a case."""
+    """Return an estimator without `memory`, with the parameters of the test case."""
     if request.param == "builder":
         return CNNClassifier(
             functools.partial(small_builder, units=5), batch_size=32, random_state=0
@@ -66,7 +66,7 @@ def test_result_is_the_same_continued_interrupted_or_loaded(
 
     estimator.set_params(memory=tmp_path / "continued", epochs=2).fit(X, y)
     assert fit_result(estimator.set_params(epochs=6).fit(X, y), X) == expected
-    assert trained_epochs == [*range(n_epochs)]  # each of them once
+    assert trained_epochs == [*range(n_epochs)]  # each epoch once
 
     trained_epochs.clear()
     trained_epochs.hooks[2] = interrupt
@@ -81,7 +81,7 @@ def test_result_is_the_same_continued_interrupted_or_loaded(
     assert fit_result(estimator.fit(X, y), X) == expected
     assert trained_epochs == []
     shorter = estimator.set_params(epochs=2).fit(X, y)
-    assert trained_epochs == [0, 1]  # states of more epochs are of no use
+    assert trained_epochs == [0, 1]  # states of later epochs cannot be used
     assert shorter.n_epochs_ == 2
 
 
@@ -148,7 +148,7 @@ def replaced(values, place, value):
         {"y": lambda y: np.array(list("abcd"))[y]},
         {"sample_weight": lambda y: replaced(np.ones(len(y)), 3, 2.0)},
     ],
-    # Without addresses, which differ between the processes of a parallel run.
+    # Remove addresses, which differ between the processes of a parallel test run.
     ids=lambda changed: re.sub(r" at 0x\w+", "", str(changed)),
 )
 def test_different_fit_is_trained(few, tiny_cnn, tmp_path, trained_epochs, changed):
@@ -244,7 +244,7 @@ def test_halving_search_trains_each_epoch_once(few, tiny_cnn, tmp_path, trained_
     )
     search.fit(few.images, few.target)
     assert list(search.n_resources_) == [1, 2, 4]
-    # Four candidates for an epoch, two for one more, and one for two more.
+    # Four candidates train for one epoch, two for one more, and one for two more.
     assert len(trained_epochs) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
 
 

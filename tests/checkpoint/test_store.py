@@ -17,7 +17,7 @@ def test_files_are_no_pickles_and_joblib_removes_them(few, tiny_cnn, tmp_path):
     for epochs in (1, 2):
         tiny_cnn(epochs=epochs, memory=memory).fit(few.images, few.target)
     tiny_cnn(epochs=1, l2=0.1, memory=memory).fit(few.images, few.target)
-    assert stored_states(tmp_path) in (  # in the order of the fits' folders
+    assert stored_states(tmp_path) in (  # depends on the order of the fits' folders
         ["finished-000001", "finished-000001", "finished-000002"],
         ["finished-000001", "finished-000002", "finished-000001"],
     )
@@ -46,7 +46,7 @@ def test_file_of_other_format_version_is_ignored(
         estimator.fit(few.images, few.target)
     assert trained_epochs == [0, 1, 0, 1]
     assert fit_result(estimator, few.images) == expected
-    estimator.fit(few.images, few.target)  # reads the new file, without a warning
+    estimator.fit(few.images, few.target)  # reads the new file without a warning
     assert trained_epochs == [0, 1, 0, 1]
 
 
@@ -54,7 +54,7 @@ def test_file_of_other_format_version_is_ignored(
 
 
 def corrupt(path, other, rng):
-    """Ruin a file in one of many ways: bits, bytes, length, name, place."""
+    """Corrupt a file in a random way: change its bits, bytes, length or name."""
     data = bytearray(path.read_bytes())
     way = rng.integers(9)
     if way == 0:
@@ -70,14 +70,14 @@ def corrupt(path, other, rng):
         data[:] = rng.bytes(len(data))
     elif way == 5:
         data.clear()
-    elif way == 6:  # an intact file of another fit, with its own name
+    elif way == 6:  # an intact file of a different fit under its own name
         path.unlink()
         (path.parent / other.name).write_bytes(other.read_bytes())
         return
-    elif way == 7:  # the name says another number of epochs
+    elif way == 7:  # a name with a different number of epochs
         path.rename(path.parent / path.name.replace("-00000", "-00001"))
         return
-    else:  # the contents of another fit
+    else:  # the contents of a different fit
         data[:] = other.read_bytes()
     path.write_bytes(data)
 

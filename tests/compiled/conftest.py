@@ -10,13 +10,13 @@ from skcnn._compiled import _cache, _steps  # noqa: E402
 
 @pytest.fixture
 def empty_cache(monkeypatch):
-    """No graph is cached from before, and none of this test is cached after it."""
+    """Start with an empty cache of graphs, and restore the old cache afterwards."""
     monkeypatch.setattr(_cache, "_cache", collections.OrderedDict())
 
 
 @pytest.fixture
 def traced_graphs(monkeypatch, empty_cache):
-    """List of the input signatures of graphs that are traced, from an empty cache."""
+    """Start with an empty cache, and record the signature of each traced graph."""
     signatures = []
     trace = _cache.trace
 
@@ -31,7 +31,7 @@ def traced_graphs(monkeypatch, empty_cache):
 
 @pytest.fixture
 def disable_sharing(monkeypatch):
-    """A function after which networks run Keras' ``train_step`` in their own graphs."""
+    """Return a function that makes each network trace Keras' ``train_step`` itself."""
 
     def disable():
         monkeypatch.setattr(_cache, "graph_signature", lambda network: None)

@@ -1,6 +1,6 @@
-"""Fits give the same results where a private part of Keras is missing.
+"""Fits give the same results if a private part of Keras is missing.
 
-Each test pretends that a function of ``_utils/_fixes.py`` found nothing.
+Each test pretends that a function in ``_utils/_fixes.py`` found nothing.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ PARAMS = {
 
 @pytest.fixture
 def normal_fit(few, tiny_cnn, empty_cache):
-    """A fit with everything that this version of Keras has. The cache is empty."""
+    """Return a fit that uses all private parts of Keras, and empty the cache."""
     fitted = tiny_cnn(**PARAMS).fit(few.images, few.target)
     assert len(_cache._cache) == 2  # training and validation
     assert all(_cache._cache.values())
@@ -43,14 +43,14 @@ def normal_fit(few, tiny_cnn, empty_cache):
 
 
 def assert_same_fit(one, other, X, *, rtol, atol=0.0):
-    """Equal to the bit if both tolerances are 0."""
+    """Check that two fits are equal, bit for bit if both tolerances are 0."""
     assert list(one.history_) == list(other.history_)
     for name, series in one.history_.items():
         assert_allclose(series, other.history_[name], rtol=rtol, err_msg=name)
     for value, expected in zip(network_values(one), network_values(other), strict=True):
         if value.dtype.kind == "f":
             assert_allclose(value, expected, rtol=rtol, atol=atol)
-        else:  # steps, and the states of dropout layers: the masks were the same
+        else:  # step counts and seed states are equal if the masks were
             assert_array_equal(value, expected)
     assert_allclose(one.predict_proba(X), other.predict_proba(X), rtol=rtol, atol=atol)
 

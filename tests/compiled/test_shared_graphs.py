@@ -1,4 +1,4 @@
-"""Graphs that fits share: traced once, bound to each network, and freed at the end."""
+"""Graphs that fits share: traced once, bound to each network, freed at the end."""
 
 import functools
 import gc
@@ -55,7 +55,7 @@ def test_unpickled_copies_share_the_graph_of_prediction(
 
 
 def test_numbers_of_a_fit_reach_the_shared_graph(few, tiny_cnn, traced_graphs):
-    """The graph was traced with other numbers."""
+    """The graph was traced with different values of these parameters."""
     X, y = few.images, few.target
     params = {"filters": (4, 4), "dropout": 0.1, "last_dropout": 0.1, "epochs": 1}
     tiny_cnn(**params, l2=1e-4).fit(X, y)
@@ -70,7 +70,7 @@ def test_numbers_of_a_fit_reach_the_shared_graph(few, tiny_cnn, traced_graphs):
     assert difference == pytest.approx(penalty, rel=1e-3)
 
     dropping = tiny_cnn(**params | {"last_dropout": 0.999}, learning_rate=1e-12)
-    # Nearly all features are dropped, so that the outputs of most images are the same.
+    # Drop nearly all features, so that most images have the same output.
     assert dropping.fit(X, y).history_["loss"][0] != small.history_["loss"][0]
 
 
@@ -105,13 +105,13 @@ def test_template_frees_its_variables(few, tiny_cnn, empty_cache):
 
 
 def count_graphs():
-    """Graphs of functions that are in memory."""
+    """Count the function graphs in memory."""
     gc.collect()
     return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
 
 
 class CustomNoise(layers.GaussianNoise):
-    """A layer of a user's, so that the network does not share its graph."""
+    """A custom layer, which keeps the network from sharing its graph."""
 
 
 def custom_noise_builder(meta):

@@ -1,4 +1,4 @@
-"""Graph signatures: which networks share a graph."""
+"""Graph signatures, which determine which networks share a graph."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_names_of_layers_do_not_change_the_signature():
         {"first": [layers.Rescaling(1 / 16)]},
         {"first": [layers.Conv2D(3, 3)]},
     ],
-    # Without addresses, which differ between the processes of a parallel run.
+    # Remove addresses, which differ between the processes of a parallel test run.
     ids=lambda changed: re.sub(r" at 0x\w+", "", str(changed)),
 )
 def test_networks_that_compute_differently_have_different_signatures(changed):

@@ -1,4 +1,4 @@
-"""Templates compute what the networks that they stand for do, by Keras' own steps."""
+"""Templates give the same results as the networks that they stand for do in Keras."""
 
 import functools
 
@@ -41,7 +41,7 @@ def logits(meta):
 
 
 def normalized(meta):
-    """Batch normalization used twice, frozen, without a scale, and of vectors."""
+    """Use batch normalization twice, frozen, without a scale, and on vectors."""
     inputs = keras.Input(meta["image_shape_"])
     x = layers.Conv2D(3, 3)(inputs)
     twice = layers.BatchNormalization(momentum=0.8, epsilon=1e-2)
@@ -57,7 +57,7 @@ def normalized(meta):
 
 
 def convolved(meta, *, between=None, twice=False, trainable=True):
-    """Batch normalization of the images, then a convolution with all its options."""
+    """Normalize the images, then apply a convolution that sets all its options."""
     inputs = keras.Input(meta["image_shape_"])
     x = layers.BatchNormalization(
         beta_initializer="ones", gamma_initializer="ones", trainable=trainable
@@ -112,14 +112,14 @@ BUILDERS = {
 
 @pytest.mark.parametrize("name", [*FOLDED, *NOT_FOLDED])
 def test_normalization_of_images_is_folded_into_the_only_convolution(name):
-    """Only if no other layer uses the normalized images."""
+    """Normalization is folded only if no other layer uses the normalized images."""
     model = BUILDERS[name]({"image_shape_": (8, 8, 1)})
     template = make_template(TrainableNetwork(model, average=False))
     kinds = [type(layer) for layer in template.model.layers]
     assert (_FoldedConv2D in kinds) == (_NormalizedInput in kinds) == (name in FOLDED)
 
 
-# Shared graphs train as Keras does
+# Training with shared graphs, compared with Keras
 
 
 def nadam(learning_rate):
@@ -186,7 +186,7 @@ def test_shared_graph_trains_as_keras_train_step(few, tiny_cnn, disable_sharing,
     for name, series in history.items():
         assert_allclose(series, keras_history[name], rtol=2e-4, err_msg=name)
     assert_allclose(proba, keras_proba, atol=2e-4)
-    # The states of dropout layers are equal: the masks were the same.
+    # The seed states of the dropout layers are equal if the masks were the same.
     for value, keras_value in zip(values, keras_values, strict=True):
         if value.dtype.kind != "f":
             assert_array_equal(value, keras_value)

@@ -1,4 +1,4 @@
-"""Tests of images that are broken, too large, or in a format that is not read."""
+"""Tests of images that are broken, too large or in an unsupported format."""
 
 import os
 import warnings
@@ -52,7 +52,7 @@ def test_raises_or_skips_broken_images(
 ):
     broken = image_folder / "bee" / "1a.jpg"
     damage(broken)
-    (image_folder / "cat" / "9.jpg").touch()  # broken as well, but not the first
+    (image_folder / "cat" / "9.jpg").touch()  # also broken, but not the first
     match = rf"Could not read the image '.*1a\.jpg': .*({reason}).*on_error='skip'"
     with pytest.raises(ValueError, match=match):
         load_image_folder(image_folder, image_size=image_size, n_jobs=n_jobs)
@@ -101,9 +101,9 @@ def test_rejects_class_whose_images_are_all_broken(image_folder):
 @pytest.mark.parametrize("factor", [1.5, 3])
 @pytest.mark.parametrize("as_error", [True, False])
 def test_rejects_decompression_bomb(image_folder, monkeypatch, factor, as_error):
-    # Pillow issues a warning for images above its limit, and an error for images above
-    # twice the limit. load_image_folder rejects both, whether warnings are errors or
-    # not.
+    # Pillow issues a warning for images above its size limit and raises an error for
+    # images above twice that limit. load_image_folder rejects both, regardless of
+    # whether warnings are errors.
     bomb = save(image_folder / "bee" / "bomb.png", random_pixels(60, 80))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(60 * 80 / factor))
     filters = list(warnings.filters)
@@ -142,7 +142,7 @@ def test_reports_missing_permission(tmp_path):
         load_image_folder(tmp_path)
 
 
-# Formats that are not read, recognized by content
+# Unsupported formats, which are recognized by their content
 
 
 def media(*brands):
@@ -197,7 +197,7 @@ def test_names_the_plugin_if_pillow_cannot_read_avif(image_folder, monkeypatch):
     with pytest.raises(ValueError, match=rf"1a\.jpg': it is {AVIF}"):
         load_image_folder(image_folder)
 
-    # Pillow may also list the format without supporting it, and then it warns.
+    # Pillow may also list the format without supporting it. In that case, it warns.
     accept = lambda prefix: "AVIF support not installed"  # noqa: E731
     monkeypatch.setitem(Image.OPEN, "AVIF", (None, accept))
     if "AVIF" not in Image.ID:

@@ -25,7 +25,7 @@ def test_public_names():
 
 
 def test_import_without_tensorflow_and_matplotlib(tmp_path):
-    # An empty module takes the place of skcnn/__init__, which imports other modules.
+    # Replace skcnn/__init__ with an empty module, because it imports other modules.
     (tmp_path / "cat").mkdir()
     Image.new("L", (4, 3)).save(tmp_path / "cat" / "1.png")
     code = f"""

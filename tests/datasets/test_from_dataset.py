@@ -96,7 +96,7 @@ def test_unknown_rank(tf):
     ("image_shape", "label", "open_shape", "batched"),
     [
         ((6, 7, 3), np.eye(2)[0], (None, None, 3), False),
-        # A batch of grayscale images that are 3 pixels wide
+        # This is a batch of grayscale images that are 3 pixels wide.
         ((4, 9, 3), np.array([0, 1, 0, 1]), (None, 9, 3), True),
     ],
 )
@@ -173,7 +173,7 @@ def test_image_dataset_from_directory(tf, tmp_path, label_mode):
     data = from_dataset(ds)
     assert data.target_names.tolist() == names
     np.testing.assert_array_equal(index_of(data.images) // 10, data.target)
-    # The images are those that load_image_folder loads, in another order.
+    # The images are the same as those of load_image_folder, but in a different order.
     folder = load_image_folder(tmp_path)
     order = np.argsort(index_of(data.images))
     np.testing.assert_array_equal(data.images[order], folder.images)

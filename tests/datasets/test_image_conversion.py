@@ -1,4 +1,4 @@
-"""Tests of the conversion of images: size, orientation and colours."""
+"""Tests of image conversion: size, orientation and color."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_image_size_is_height_and_width(tmp_path):
 
 
 def test_resizing_stretches_images(tmp_path):
-    # The image is wider than high; its left half is black and its right half is white.
+    # The image is wider than it is high. Its left half is black, its right half white.
     pixels = np.zeros((10, 40, 3), np.uint8)
     pixels[:, 20:] = 255
     save(tmp_path / "a" / "1.png", pixels)
@@ -50,7 +50,7 @@ def test_resizing_stretches_images(tmp_path):
 
 
 def test_shrinking_is_antialiased(tmp_path):
-    # Stripes narrower than the new pixels must be averaged to grey.
+    # Stripes that are narrower than the new pixels must be averaged to gray.
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, ::2] = 255
     save(tmp_path / "a" / "1.png", pixels)
@@ -62,7 +62,7 @@ def test_resizing_is_bilinear(tmp_path):
     pixels = np.zeros((2, 2, 3), np.uint8)
     pixels[:, 1] = 200
     save(tmp_path / "a" / "1.png", pixels)
-    # Values are interpolated linearly between pixel centres.
+    # Values are interpolated linearly between pixel centers.
     expected = [0, 50, 150, 200]
     np.testing.assert_array_equal(
         load_single_image(tmp_path, image_size=4)[0, :, 0], expected
@@ -88,9 +88,9 @@ def test_decoding_jpegs_at_reduced_size_changes_little(tmp_path):
 @pytest.mark.parametrize("extension", ["png", "tif", "lzw.tif", "jpg"])
 @pytest.mark.parametrize("image_size", [None, (24, 48)])
 def test_applies_exif_orientation(tmp_path, orientation, extension, image_size):
-    # Test compressed TIFFs too, since Pillow reads them by another code path than
-    # uncompressed ones. The image shows an L in the upper left corner, which looks
-    # different in each of the eight orientations.
+    # Also test compressed TIFFs, because Pillow uses a different code path for them.
+    # The image shows an L in the upper left corner, which looks different in each of
+    # the eight orientations.
     upright = np.full((24, 48), 255, np.uint8)
     upright[2:20, 4:10] = 0
     upright[16:20, 4:24] = 0
@@ -138,11 +138,11 @@ def test_ignores_corrupt_exif(tmp_path):
     assert load_single_image(tmp_path).shape == (6, 8, 3)
 
 
-# Colours
+# Color
 
 
 def to_grey(rgb):
-    """Convert to grey with the weights of ITU-R 601-2 and Pillow's integer rounding."""
+    """Convert to gray with the weights of ITU-R 601-2 and Pillow's integer rounding."""
     r, g, b = np.moveaxis(rgb.astype(np.int64), -1, 0)
     return ((19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16).astype(np.uint8)
 

@@ -164,7 +164,7 @@ def test_max_per_class(image_folder):
         assert data.target.tolist() == [0] * 3 + [1] * 3 + [2] * 3
         values = data.images[:, 0, 0, 0].astype(int)
         assert np.all(values // 10 == data.target)
-        assert np.all(np.diff(values) > 0)  # ordered by class and name
+        assert np.all(np.diff(values) > 0)  # sorted by class and name
         return tuple(values)
 
     assert load_values(random_state=0) == load_values(random_state=0)
@@ -240,7 +240,7 @@ def test_follows_symbolic_links(tmp_path):
         load_image_folder(root)
 
 
-# Layout errors
+# Errors in the folder layout
 
 
 def test_empty_path_is_not_the_current_folder(image_folder, monkeypatch):

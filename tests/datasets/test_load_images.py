@@ -15,7 +15,7 @@ from skcnn.datasets import load_image_folder, load_images
 
 @pytest.fixture
 def files(tmp_path):
-    """Create six images, whose pixels all have the value of their file name."""
+    """Create six images. All pixels of an image have the number in its file name."""
     return [
         save(tmp_path / "flat" / f"{i}.png", np.full((6, 8, 3), i, np.uint8))
         for i in range(6)
@@ -23,7 +23,7 @@ def files(tmp_path):
 
 
 def values(data):
-    """The value of the pixels of each image."""
+    """Return the pixel value of each image."""
     assert np.all(data.images == data.images[:, :1, :1, :1])
     return data.images[:, 0, 0, 0].tolist()
 
@@ -76,7 +76,7 @@ def test_file_names_are_kept_as_given(files, monkeypatch):
     monkeypatch.chdir(files[0].parent)
     monkeypatch.setenv("HOME", str(files[0].parent))
     monkeypatch.setenv("USERPROFILE", str(files[0].parent))
-    save(Path("~tilde.png"), random_pixels())  # not a home folder
+    save(Path("~tilde.png"), random_pixels())  # not a home directory
     paths = ["0.png", Path("1.png"), "./2.png", "~/3.png", "~tilde.png"]
     data = load_images(paths)
     assert data.filenames.tolist() == [str(path) for path in paths]
@@ -116,7 +116,7 @@ def test_extension_does_not_matter_in_a_list(tmp_path):
 
 
 def test_missing_files_are_reported_before_decoding(files, monkeypatch):
-    files[0].write_bytes(b"")  # would be the first error while decoding
+    files[0].write_bytes(b"")  # decoding would report this file first
     missing = files[0].parent / "gone.png"
     match = r"^2 of 8 files do not exist: '.*gone\.png', '.*gone\.png'\. Correct"
     with pytest.raises(FileNotFoundError, match=match):

@@ -1,4 +1,4 @@
-"""Tests of the array or file that images are loaded into, and of memory."""
+"""Tests of loading images into an array or a file, and of memory use."""
 
 import errno
 import shutil
@@ -63,7 +63,7 @@ def test_out_leaves_out_skipped_images(image_folder):
             image_folder, out=image_folder / "images.npy", on_error="skip"
         )
     np.testing.assert_array_equal(data.images, expected.images)
-    # The file must not contain rows for skipped images either.
+    # The file must also contain no rows for skipped images.
     np.testing.assert_array_equal(np.load(image_folder / "images.npy"), expected.images)
 
 

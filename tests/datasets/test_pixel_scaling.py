@@ -1,4 +1,4 @@
-"""Tests of the dtype of images, and of the scaling of their values."""
+"""Tests of the dtype of images and of the scaling of pixel values."""
 
 import struct
 import warnings
@@ -15,7 +15,7 @@ WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
 def write_png16(path, values):
-    """Write a PNG with 16 bits per channel, which Pillow cannot do for colours."""
+    """Write a PNG with 16 bits per channel, which Pillow cannot do for color."""
     height, width, n_channels = values.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[n_channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
@@ -37,7 +37,7 @@ def write_png16(path, values):
 
 
 def write_tiff(path, values, bits=None, data=None):
-    """Write a grayscale TIFF of `values`, or of packed `data` with `bits` per pixel."""
+    """Write `values`, or packed `data` with `bits` per pixel, as a grayscale TIFF."""
     height, width = values.shape
     bits = bits or 8 * values.itemsize
     data = values.tobytes() if data is None else data
@@ -198,11 +198,11 @@ def test_transparent_pixels_of_16_bit_images(tmp_path):
     np.testing.assert_array_equal(rgba[..., 3], np.where(values == 77, 0, 65535))
 
 
-# One rule for all files
+# The same rule for all files
 
 
 def test_scaling_does_not_depend_on_other_files(tmp_path):
-    # A dark and a bright class must not look alike.
+    # A dark class and a bright class must not look alike.
     rng = np.random.default_rng(0)
     unit = rng.random((3, 20, 20), dtype=np.float32)
     for i in range(3):
@@ -321,7 +321,7 @@ def test_warns_about_dark_floats(tmp_path):
     [
         few_bits(16),
         few_bits(16) // 65535 * 65535,  # black and white
-        few_bits(5) * 257,  # dark, but stored with 8 bits before
+        few_bits(5) * 257,  # dark, but already stored with 8 bits
         np.full((6, 8), 300, np.uint16),
     ],
 )

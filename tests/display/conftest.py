@@ -3,7 +3,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def close_figures():
-    """Close all figures after each test: matplotlib warns of more than 20 open ones."""
+    """Close all figures after each test. Matplotlib warns if more than 20 are open."""
     import matplotlib.pyplot as plt
 
     yield

@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skcnn.display import SearchDisplay
 
-# SearchDisplay draws searches over any classifier, so use one that trains fast.
+# SearchDisplay accepts searches over any classifier, so use one that trains fast.
 GRID = {"max_depth": [1, 2, 4], "criterion": ["gini", "entropy"]}
 
 

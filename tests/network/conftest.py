@@ -8,12 +8,12 @@ from skcnn import CNNClassifier
 
 @pytest.fixture(scope="session")
 def classifier():
-    """A classifier to pass builders to."""
+    """Return a classifier that accepts a builder as its first argument."""
     return functools.partial(CNNClassifier, batch_size=32, epochs=6, random_state=0)
 
 
 @pytest.fixture(scope="session")
 def two_classes(few):
-    """Images of two classes, and their labels as strings."""
+    """Return images of two classes and their labels, which are strings."""
     rows = few.target < 2
     return few.images[rows], np.array(["no", "yes"])[few.target[rows]]

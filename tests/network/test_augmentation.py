@@ -1,8 +1,8 @@
 """Random flip, rotation and zoom: the transformation of each image, and its settings.
 
 The transformation is measured on images that contain their own coordinates. Bilinear
-interpolation reproduces a linear ramp exactly, so no access to the random numbers is
-needed.
+interpolation reproduces a linear ramp exactly, so the tests do not need to know the
+random numbers.
 """
 
 import numpy as np
@@ -28,13 +28,13 @@ def augment_images(images, seed=(1, 2), **settings):
 
 
 def ramps(n):
-    """Images whose two channels are the row and the column of each pixel."""
+    """Return images whose two channels are the row and the column of each pixel."""
     rows, columns = np.indices((HEIGHT, WIDTH), dtype=np.float32)
     return np.repeat(np.stack([rows, columns], axis=-1)[np.newaxis], n, axis=0)
 
 
 def affine_maps(result):
-    """Matrix and offset from (row, column) in each result to those in its source."""
+    """Yield the matrix and offset that map pixels of each result to its source."""
     middle = np.s_[HEIGHT // 2 - 5 : HEIGHT // 2 + 6, WIDTH // 2 - 5 : WIDTH // 2 + 6]
     rows, columns = (axis[middle].ravel() for axis in np.indices((HEIGHT, WIDTH)))
     design = np.column_stack([rows, columns, np.ones(len(rows))])
@@ -72,7 +72,7 @@ def test_flip_is_exact(flip, mirrors, size):
         same = [np.array_equal(image[mirror], flipped) for mirror in mirrors]
         assert sum(same) == 1
         counts += same
-    # All have the same probability, within four standard deviations.
+    # All flips are equally likely, within four standard deviations.
     share = 1 / len(mirrors)
     bound = 4 * np.sqrt(share * (1 - share) / len(images))
     np.testing.assert_allclose(counts / len(images), share, atol=bound)
@@ -103,7 +103,7 @@ def test_zoom_preserves_proportions():
 
 
 def test_composed_map_is_a_similarity_about_the_center():
-    """A product of rotation, zoom and flip, each distributed as on its own."""
+    """Rotation, zoom and flip have the same distributions as when used alone."""
     result = augment_images(ramps(400), **DEFAULTS)
     centre = np.array([(HEIGHT - 1) / 2, (WIDTH - 1) / 2])
     for matrix, offset in affine_maps(result):
@@ -138,7 +138,7 @@ def test_draws_of_one_image_are_independent():
     ],
 )
 def test_resampling_matches_scipy(settings):
-    """Beyond the border too, where images are reflected about the edge."""
+    """This includes pixels beyond the border, where images are reflected."""
     n = 12
     noise = np.random.default_rng(0).uniform(0, 255, (n, HEIGHT, WIDTH, 2))
     result = augment_images(noise, **settings)
@@ -174,7 +174,7 @@ def test_seed_determines_images():
 
 
 def test_ranges_match_keras_layers():
-    """0.1 is a tenth of a turn to either side there too."""
+    """In Keras, 0.1 also means up to a tenth of a turn in either direction."""
     from keras import layers
 
     images = ramps(400)

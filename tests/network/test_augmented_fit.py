@@ -35,7 +35,7 @@ def short_cnn(fast_cnn):
 
 @pytest.fixture(scope="module")
 def augmented_fits(short_cnn, digits_100):
-    """Two fits with augment=True, and one without augmentation."""
+    """Return two fits with augment=True and one without augmentation."""
     return [
         short_cnn(augment=augment).fit(*digits_100) for augment in (True, True, False)
     ]
@@ -76,7 +76,7 @@ def test_fit_does_not_modify_images(short_cnn, digits_100):
 
 @pytest.fixture
 def augment_calls(monkeypatch):
-    """Size and seed of each augmented batch."""
+    """Record the size and the seed of each augmented batch."""
     calls = []
     original = random_affine
 
@@ -90,7 +90,7 @@ def augment_calls(monkeypatch):
             return original(tf.identity(images), seed, **settings)
 
     monkeypatch.setattr(_steps, "random_affine", recorded)
-    # A graph that was traced before does not call the recorder.
+    # A graph that was traced earlier would not call the recorder.
     monkeypatch.setattr(_cache, "_cache", collections.OrderedDict())
     return calls
 
@@ -99,7 +99,7 @@ def augment_calls(monkeypatch):
 def test_each_batch_is_augmented_with_its_own_seed(
     augment_calls, short_cnn, digits_100, monkeypatch, chunk_bytes
 ):
-    """Also if the data go to the device in several chunks."""
+    """This must also hold if the data are sent to the device in several chunks."""
     if chunk_bytes:
         monkeypatch.setattr(_trainer, "_CHUNK_BYTES", chunk_bytes)
     estimator = short_cnn(augment=True, validation_fraction=0.3, epochs=3).fit(
@@ -127,7 +127,7 @@ def test_fit_with_keras_layer_is_reproducible(short_cnn, digits_100, augmented_f
     first = short_cnn(augment=layer).fit(*digits_100)
     assert not same_weights(first, augmented_fits[2])
     assert first.augment is layer
-    # No fit changes the layer, so that another fit with it gives the same weights.
+    # No fit changes the layer, so a second fit with it gives the same weights.
     assert same_weights(short_cnn(augment=layer).fit(*digits_100), first)
     other = short_cnn(augment=layer, random_state=1).fit(*digits_100)
     assert not same_weights(other, first)
@@ -149,7 +149,7 @@ def test_predictions_are_not_augmented_by_a_keras_layer(short_cnn, digits_100):
     estimator = short_cnn(augment=Blank(), normalize=False, validation_fraction=0.2)
     estimator.fit(X, y)
     history = estimator.history_
-    # Only training gets blank images. Validation and prediction get real ones.
+    # Only training uses blank images. Validation and prediction use the real ones.
     assert len(np.unique(estimator.predict_proba(X)[:, 0])) > 50
     assert np.ptp(history["loss"]) < 1
     assert history["val_loss"][0] != pytest.approx(history["loss"][0], rel=1e-3)
@@ -183,9 +183,9 @@ def test_flattened_rows_are_augmented_as_images(short_cnn, digits_100, augmented
 
 
 def test_batch_size_does_not_retrace_graph(short_cnn, digits_100):
-    """An epoch has batches of two sizes.
+    """An epoch has batches of two sizes, but no warning is issued.
 
-    The assertion is that warnings, such as TensorFlow's about retracing, are errors.
+    TensorFlow would warn about retracing, and warnings are errors here.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""The layers of the built-in network, and their settings."""
+"""The layers of the built-in network and their settings."""
 
 import math
 
@@ -11,7 +11,7 @@ from skcnn._network._builder import scaled_filters
 
 
 def layer_types(network):
-    """Class names of the layers, in order."""
+    """Return the class names of the layers in order."""
     return [type(layer).__name__ for layer in network.layers]
 
 
@@ -141,7 +141,7 @@ def test_l2_regularizes_all_convolutions_but_the_first():
 
 
 def test_l2_penalty_is_sum_of_squares():
-    """Keras' L2 has no factor of one half."""
+    """The L2 penalty of Keras has no factor of one half."""
     network = build_network(preset_cnn(filters=(2, 3, 4), l2=0.25), (9, 9, 1))
     penalty = sum(float(loss) for loss in network.losses)
     expected = sum(
@@ -200,7 +200,7 @@ def test_kernel_size_and_stem_strides():
 
 
 def test_numpy_scalars_equal_python_numbers():
-    """Searches draw them from np.arange or scipy.stats.randint."""
+    """Searches sample such scalars from np.arange or scipy.stats.randint."""
     plain = {"kernel_size": 2, "stem_strides": 2, "last_filters": 4, "dense_units": 6}
     fractions = {"width_factor": 1.5, "dropout": 0.25, "last_dropout": 0.5, "l2": 0.125}
     numpy_scalars = {name: np.int64(value) for name, value in plain.items()}
@@ -234,7 +234,7 @@ def test_small_and_elongated_images(image_shape, last_shape):
 
 
 def test_initial_weights_follow_glorot_uniform():
-    """The presets have Keras' default initializers; biases are zero."""
+    """The presets use the default initializers of Keras, so biases are zero."""
     network = build_network(preset_cnn(filters=(32, 64), normalize=False))
     for layer in [
         *layers_of_type(network, "Conv2D"),

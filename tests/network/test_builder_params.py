@@ -28,14 +28,14 @@ def test_set_params_passes_values_to_builder(few, classifier):
     assert estimator.get_params()["model__units"] == 5
     assert estimator.model_.layers[-2].units == 5
     assert clone(estimator).get_params()["model__units"] == 5
-    # The partial stays flat, and the builder itself is not changed.
+    # The partial is not nested, and the builder itself is not changed.
     estimator.set_params(model__units=6)
     assert estimator.model.func is dense_builder
     assert estimator.model.keywords == {"units": 6}
 
 
 def kwargs_only_builder(**kwargs):
-    """`meta` is passed only to builders that name it."""
+    """Check that `meta` is passed only to builders with an argument of that name."""
     assert kwargs == {"units": 3}
     return fixed_builder()
 
@@ -55,7 +55,7 @@ def test_unknown_builder_parameter_gets_a_suggestion(classifier):
         match=r"'model__unit': the builder dense_builder .*Did you mean 'model__units'",
     ):
         estimator.set_params(model__unit=3, epochs=9)
-    assert estimator.epochs == 6  # none of the parameters was set
+    assert estimator.epochs == 6  # none of the parameters were set
     with pytest.raises(ValueError, match=r"model is None: .* Set model= first"):
         classifier().set_params(model__units=3)
 
@@ -71,7 +71,7 @@ def assert_rejected(classifier, few, error, message, **params):
 
 
 class Opaque(keras.Model):
-    """Keras does not know the input and output shapes of such a network."""
+    """A network whose input and output shapes Keras does not know."""
 
     def call(self, images):
         return keras.ops.zeros((len(images), 4))

@@ -1,4 +1,4 @@
-"""Networks of the user's builders: which ones work, and how they are saved."""
+"""Networks of the user's builders: which ones work and how they are saved."""
 
 import copy
 import functools
@@ -35,7 +35,7 @@ def sigmoid_builder(meta, loss="binary_crossentropy", activation="sigmoid"):
 
 
 def scikeras_builder(meta):
-    """Checks the names that scikeras has for properties of the training data."""
+    """Check that `meta` has the same keys as in scikeras for the training data."""
     assert meta["X_shape_"][1:] == meta["image_shape_"] == (8, 8, 1)
     assert meta["X_dtype_"] == np.uint8
     assert meta["n_features_in_"] == 64
@@ -56,7 +56,7 @@ class CallableBuilder:
 
 @keras.saving.register_keras_serializable("tests")
 class CountingModel(keras.Model):
-    """Overrides the training step, and counts how often that is traced."""
+    """A model that overrides the training step and counts how often it is traced."""
 
     n_traced = 0
 
@@ -157,7 +157,7 @@ def test_builder_is_trained(few, classifier, model, params):
         assert CountingModel.n_traced
     try:
         pickle.dumps(model)
-    except (pickle.PicklingError, AttributeError):  # the lambda
+    except (pickle.PicklingError, AttributeError):  # the model contains a lambda
         assert estimator.score(few.images, few.target) > 0.8
     else:
         assert_learned(estimator, few.images, few.target, 4)
@@ -253,7 +253,7 @@ def test_built_in_network_for_two_classes(two_classes, tiny_cnn):
 
 
 def test_own_softmax_function_is_accepted(few, classifier):
-    """It would overflow on images of a larger scale."""
+    """This function would overflow on images with larger values."""
 
     def own_softmax(x):
         powers = keras.ops.exp(x)
@@ -274,7 +274,7 @@ def test_own_softmax_function_is_accepted(few, classifier):
 
 
 def test_own_keras_objects_are_pickled_without_registration(few, classifier):
-    """Layers, activations, losses and regularizers."""
+    """The objects are layers, activations, losses and regularizers."""
     estimator = classifier(own_objects_builder, warm_start=True).fit(
         few.images, few.target
     )
@@ -326,7 +326,7 @@ def test_copies_keep_exclusions_from_weight_decay(few, classifier):
 
 
 class OwnSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """As in a script or notebook: Keras does not save the module of its class."""
+    """A schedule from a script or notebook, whose module Keras does not save."""
 
     def __call__(self, step):
         return 0.01 / (1 + 0.01 * keras.ops.cast(step, "float32"))

@@ -1,4 +1,4 @@
-"""The forward pass of the built-in network, against an implementation in NumPy."""
+"""Compare the forward pass of the built-in network with NumPy."""
 
 import math
 
@@ -8,7 +8,7 @@ from helpers import build_network, layers_of_type, preset_cnn
 
 
 def convolve(x, kernel, bias, strides):
-    """A convolution with "same" padding; an odd pixel of padding goes to the end."""
+    """Convolve with "same" padding. An odd pixel of padding is added at the end."""
     size = kernel.shape[0]
     padding = []
     for n in x.shape[1:3]:
@@ -21,7 +21,7 @@ def convolve(x, kernel, bias, strides):
 
 
 def max_pool(x):
-    """2 x 2, except on an axis of one pixel; a remaining row or column is dropped."""
+    """Pool by 2 x 2, but not along axes of length 1. Drop a leftover row or column."""
     n, height, width, channels = x.shape
     by_height, by_width = min(height, 2), min(width, 2)
     height, width = height // by_height, width // by_width
@@ -40,7 +40,7 @@ def softmax(x):
 
 
 def forward(weights, x, *, n_blocks, n_dense, strides, normalize):
-    """The network in NumPy. `weights` are in the order of Keras."""
+    """Apply the network in NumPy. The order of `weights` is that of Keras."""
     weights = iter(weights)
     x = x.astype(np.float64)
     if normalize:
@@ -75,7 +75,7 @@ def test_forward_pass_matches_numpy(image_shape, gain, settings):
     estimator = preset_cnn(**{"filters": (4, 5), "dense_units": 6, **settings})
     network = build_network(estimator, image_shape, n_classes=3)
     rng = np.random.default_rng(0)
-    # Biases other than 0 and statistics other than 1, so that each has an effect.
+    # Use biases other than 0 and statistics other than 1, so that each has an effect.
     values = []
     for variable in network.weights:
         value = np.asarray(variable)
@@ -108,7 +108,7 @@ def test_forward_pass_matches_numpy(image_shape, gain, settings):
 
 
 def test_predict_proba_matches_numpy(digits, fitted):
-    """With trained weights and uint8 images, through the estimator."""
+    """This test uses trained weights and passes uint8 images to the estimator."""
     layers = ("normalize", "conv_1", "conv_2", "dense_1", "probabilities")
     weights = [
         np.asarray(value, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates in all their forms."""
+"""All accepted forms of optimizers and learning rates."""
 
 import functools
 import pickle
@@ -22,7 +22,7 @@ def test_optimizer_object_is_copied_for_each_fit(few, tiny_cnn):
     for estimator in (with_object, with_partial):
         estimator.fit(few.images, few.target)
     assert_same_training(with_object, with_partial)
-    # The object was copied, so that no fit changes it or another fit.
+    # Each fit copies the object, so it changes neither the object nor other fits.
     assert with_object.model_.optimizer is not user
     assert not user.built
     assert int(user.iterations) == 0
@@ -40,7 +40,7 @@ def test_optimizer_by_name_or_class(few, tiny_cnn, optimizer):
 
 
 def test_weight_decay_exclusions_are_copied(few, tiny_cnn):
-    """When a fit copies the optimizer, and when the classifier is pickled."""
+    """A fit copies them with the optimizer, and a pickled classifier keeps them."""
 
     def fit_excluding(*names):
         adam = keras.optimizers.AdamW(1e-2, weight_decay=0.5)
@@ -93,5 +93,5 @@ def test_learning_rate_schedule_starts_again_with_each_fit(few, tiny_cnn):
     assert int(optimizer.iterations) == 2 * 5
     assert float(optimizer.learning_rate) == pytest.approx(0.001)
     estimator.set_params(epochs=1).fit(few.images, few.target)
-    # Another fit starts at the beginning of the schedule.
+    # The next fit starts at the beginning of the schedule.
     assert float(estimator.model_.optimizer.learning_rate) == pytest.approx(0.0055)

@@ -1,4 +1,4 @@
-"""Fits that several files of this folder compare with."""
+"""Fits that several test modules in this folder use as references."""
 
 import pytest
 from helpers import STOCHASTIC
@@ -6,19 +6,19 @@ from helpers import STOCHASTIC
 
 @pytest.fixture(scope="session")
 def stochastic_fit(few, tiny_cnn):
-    """A fit with everything that draws random numbers. Copy it before changing it."""
+    """Return a fit that uses all sources of randomness. Copy it before changing it."""
     return tiny_cnn(**STOCHASTIC, epochs=2).fit(few.images, few.target)
 
 
 @pytest.fixture(scope="session")
 def four_epochs_fit(few, tiny_cnn):
-    """`stochastic_fit` with four epochs."""
+    """Return a fit like `stochastic_fit`, but with four epochs."""
     return tiny_cnn(**STOCHASTIC, epochs=4).fit(few.images, few.target)
 
 
 @pytest.fixture(scope="session")
 def early_stopped_fit(few, tiny_cnn):
-    """A fit that early stopping ends. Copy it before changing it."""
+    """Return a fit that ended by early stopping. Copy it before changing it."""
     return tiny_cnn(
         learning_rate=0.1,
         epochs=60,

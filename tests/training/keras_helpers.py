@@ -7,7 +7,7 @@ import keras  # noqa: E402
 
 
 class RunAtEpoch(keras.callbacks.Callback):
-    """Calls a function at the beginning of an epoch, counted from 0."""
+    """Call a function at the beginning of an epoch. The first epoch is 0."""
 
     def __init__(self, epoch, action):
         super().__init__()
@@ -23,7 +23,7 @@ class RunAtEpoch(keras.callbacks.Callback):
 
 
 class SharedRecorder(keras.callbacks.Callback):
-    """Records calls in a list that its copies share."""
+    """Record calls in a list that is shared with all copies of the callback."""
 
     def __init__(self, calls):
         super().__init__()
@@ -61,7 +61,7 @@ def fail(callback):
 
 
 class InfiniteAtStep(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that is infinite in one step."""
+    """A learning rate that is infinite in a single step."""
 
     def __init__(self, step):
         self.step = step

@@ -1,4 +1,4 @@
-"""Averages of weights over training steps."""
+"""Averages of the weights over training steps."""
 
 import functools
 
@@ -15,7 +15,7 @@ from keras_helpers import InfiniteAtStep, RunAtEpoch, SharedRecorder, interrupt 
 
 
 class WeightRecorder(SharedRecorder):
-    """Records the weights after each step."""
+    """Record the weights after each step."""
 
     def on_train_batch_end(self, batch, logs=None):
         self.calls.append([v.numpy() for v in self.model.trainable_variables])
@@ -29,7 +29,7 @@ def test_averages_follow_power_function_profile(few, tiny_cnn, augment_with_laye
     plain.fit(few.images, few.target)
     averaged = tiny_cnn(augment=layer, epochs=4, average=True)
     averaged.fit(few.images, few.target)
-    assert averaged.history_ == plain.history_  # losses of the weights of each step
+    assert averaged.history_ == plain.history_  # the loss after each step
     expected = [np.zeros_like(weights) for weights in recorded[0]]
     for step, weights in enumerate(recorded):
         share = 9 / (step + 9)
@@ -62,7 +62,7 @@ def test_callbacks_see_averages(few, tiny_cnn):
 
 
 def test_interruption_after_best_epoch_keeps_weights_of_last_step(few, tiny_cnn):
-    """Early stopping must not replace them with the averages of that epoch."""
+    """Early stopping must not replace the weights with averages of the best epoch."""
     settings = {
         **{"average": True, "warm_start": True, "learning_rate": 1e-3},
         **{"early_stopping": True, "validation_fraction": 0.2},
@@ -121,7 +121,7 @@ def test_optimizer_object_is_not_averaged(few, tiny_cnn):
 
 
 def test_ema_of_optimizer_replaces_weights_after_training(few, tiny_cnn):
-    """As in `Model.fit`."""
+    """`Model.fit` does the same."""
     adam = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
     estimator = tiny_cnn(optimizer=adam, learning_rate=3e-3)
     estimator.fit(few.images, few.target)

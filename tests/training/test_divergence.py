@@ -1,4 +1,4 @@
-"""Fits whose loss or weights are not finite."""
+"""Fits whose loss or weights become infinite or NaN."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from keras_helpers import InfiniteAtStep  # noqa: E402
 
 
 def diverge_after(n_steps):
-    """A learning rate that is too large after this number of steps."""
+    """Return a learning rate that becomes too large after `n_steps` steps."""
     return keras.optimizers.schedules.PiecewiseConstantDecay(
         [n_steps - 1], [1e-2, 1e30]
     )
@@ -46,7 +46,7 @@ def test_divergence_after_two_epochs_is_an_error_without_early_stopping(few, tin
 def test_divergence_in_last_step_is_an_error(
     few, tiny_cnn, validation_fraction, message
 ):
-    """The training loss is computed before that step, and is finite."""
+    """The training loss is computed before that step, so it is finite."""
     n_steps = 5 if validation_fraction is None else 4
     estimator = tiny_cnn(
         learning_rate=InfiniteAtStep(2 * n_steps - 1),
@@ -75,7 +75,7 @@ def test_divergence_without_normalization_is_an_error(few):
 
 
 def test_weights_that_are_not_finite_are_an_error_with_finite_loss(few, tiny_cnn):
-    """A relu hides a bias of -inf."""
+    """The relu activation hides a bias of -inf."""
 
     class BreakBias(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -103,7 +103,7 @@ def test_divergence_with_early_stopping_restores_best_epoch(few, tiny_cnn):
 
 
 def test_divergence_in_first_epoch_of_warm_start_is_an_error(few, tiny_cnn):
-    """Early stopping can restore epochs of the same fit only."""
+    """Early stopping can only restore epochs of the same fit."""
     estimator = tiny_cnn(
         epochs=2, early_stopping=True, validation_fraction=0.2, warm_start=True
     )

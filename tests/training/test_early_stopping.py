@@ -1,4 +1,4 @@
-"""Early stopping on the validation loss."""
+"""Early stopping by the validation loss."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ import keras  # noqa: E402
 )
 def test_early_stopping_matches_keras_callback(losses):
     def run(update, model):
-        """Epochs until training stops; weights identify the epoch."""
+        """Return the number of epochs until training stops. Weights mark the epoch."""
         for epoch, loss in enumerate(losses):
             model.set_weights([np.full((1, 1), epoch), np.zeros(1)])
             if update(epoch, loss):

@@ -42,13 +42,13 @@ def test_interruption_keeps_completed_epochs(few, tiny_cnn):
     np.testing.assert_array_equal(
         estimator.predict_proba(few.images), two.predict_proba(few.images)
     )
-    # Training can continue from there.
+    # Training can be continued.
     estimator.set_params(warm_start=True, epochs=1, callbacks=None)
     assert estimator.fit(few.images, few.target).n_epochs_ == 3
 
 
 class InterruptInThirdEpoch(keras.callbacks.Callback):
-    """Ctrl-C after the second step of the third epoch."""
+    """Simulate Simulate Ctrl-C after the second step of the third epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -115,7 +115,7 @@ def test_interruption_with_early_stopping_restores_best_epoch(few, early_stopped
     ("action", "error"), [(fail, RuntimeError), (interrupt, KeyboardInterrupt)]
 )
 def test_failed_refit_restores_estimator(few, fitted_tiny, warm_start, action, error):
-    """The weights have changed by then, with warm_start those of the old network."""
+    """The weights have already changed. With warm_start, these are the old weights."""
 
     class ActInThirdBatch(BatchRecorder):
         def on_train_batch_end(self, batch, logs=None):

@@ -26,7 +26,7 @@ def test_callbacks_get_logs_of_each_epoch(few, tiny_cnn):
         "train ends",
     ] * 2
     first, second = calls[0][1], calls[4][1]
-    assert len({first, second, id(callback)}) == 3  # each fit has a copy of its own
+    assert len({first, second, id(callback)}) == 3  # each fit has its own copy
     assert getattr(callback, "_model", None) is None
     for epoch in range(2):
         logs = {name: v[epoch] for name, v in estimator.history_.items()}
@@ -39,17 +39,17 @@ def test_batch_hooks_are_called_for_each_batch(few, tiny_cnn, stochastic_fit):
     estimator.fit(few.images, few.target)
     batches = [call[:2] for call in calls if call[0] in ("begin", "end")]
     one_epoch = [(kind, i) for i in range(4) for kind in ("begin", "end")]
-    assert batches == one_epoch * 2  # 128 of 160 images, 32 in a batch
+    assert batches == one_epoch * 2  # 128 of 160 images in batches of 32
     logs = [call[2] for call in calls if call[0] == "end"]
     assert {name: logs[3][name] for name in ("loss", "accuracy")} == {
         name: estimator.history_[name][0] for name in ("loss", "accuracy")
     }
-    # One batch per call gives the same training as many.
+    # Training is the same with one batch per call as with many.
     assert_same_training(estimator, stochastic_fit)
 
 
 def test_batch_hooks_of_lambda_callback(few, tiny_cnn, fitted_tiny):
-    """LambdaCallback sets its hooks as attributes of the object."""
+    """LambdaCallback sets its hooks as instance attributes."""
     steps = []
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: steps.append(batch)

@@ -1,4 +1,4 @@
-"""What a fit prints and logs."""
+"""The output and the log messages of a fit."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ def test_verbose_prints_epochs_and_loss(few, tiny_cnn, capfd, verbose):
 
 
 def test_many_fits_log_nothing(few, tiny_cnn):
-    """TensorFlow logs a warning if it believes that a function is traced repeatedly."""
+    """TensorFlow warns if it detects that a function is traced repeatedly."""
     records = []
     handler = logging.Handler()
     handler.emit = records.append

@@ -5,10 +5,10 @@ import signal
 
 
 def test_predict_in_forked_process_raises_instead_of_hanging(few, fitted_tiny):
-    """TensorFlow's threads do not exist in a forked process."""
+    """The threads of TensorFlow do not exist in a forked process."""
     pid = os.fork()
     if pid == 0:
-        signal.alarm(120)  # ends a child that hangs
+        signal.alarm(120)  # kill the child if it hangs
         try:
             fitted_tiny.predict(few.images)
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The parameter random_state: what it determines, and its forms."""
+"""The parameter random_state: its effects and its accepted types."""
 
 import numpy as np
 from helpers import (
@@ -57,7 +57,7 @@ def test_random_state_instance_advances(few, tiny_cnn):
     assert estimator.random_state is rng
     again = tiny_cnn(epochs=1, random_state=np.random.RandomState(0)).fit(X, y)
     assert same_arrays(first, network_values(again))
-    # An int gives the same fit as a generator seeded with it.
+    # An integer gives the same fit as a generator seeded with that integer.
     assert same_arrays(
         first, network_values(tiny_cnn(epochs=1, random_state=0).fit(X, y))
     )

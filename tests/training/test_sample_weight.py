@@ -1,4 +1,4 @@
-"""Weights of samples and of classes in the loss."""
+"""Sample weights and class weights in the loss."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_unit_weights_equal_no_weights(few, tiny_cnn, fitted_tiny):
 
 
 def test_sample_weight_decides_between_conflicting_labels(few, tiny_cnn):
-    """Each image is there twice, with its own label and with a wrong one."""
+    """Each image appears twice, once with its own label and once with a wrong one."""
     wrong = (few.target + 1) % 4
     X = np.concatenate([few.images, few.images])
     y = np.concatenate([few.target, wrong])
@@ -96,7 +96,7 @@ def test_invalid_class_weight(few, tiny_cnn, class_weight, message):
 
 
 def test_class_weight_of_absent_class_is_ignored(few, tiny_cnn):
-    """If every class that is present has a weight, as in scikit-learn."""
+    """As in scikit-learn, every class in the data must still have a weight."""
     weights = {0: 1, 1: 2, 2: 3, 3: 4, 99: 5}
     with_absent = tiny_cnn(epochs=1, class_weight=weights).fit(few.images, few.target)
     del weights[99]

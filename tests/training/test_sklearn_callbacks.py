@@ -35,7 +35,7 @@ EPOCHS = 3
 
 
 class HookRecorder:
-    """Records calls of hooks. `at_epoch_end` makes what the end of an epoch returns."""
+    """Record calls of hooks. `at_epoch_end` computes the result of on_fit_task_end."""
 
     def __init__(self, at_epoch_end=lambda epoch: None):
         self.at_epoch_end = at_epoch_end
@@ -60,7 +60,7 @@ class HookRecorder:
 
 
 class PredictionRecorder(HookRecorder):
-    """Requests every argument that a hook can get."""
+    """Request every argument that a hook can receive."""
 
     def __init__(self):
         super().__init__()
@@ -95,7 +95,7 @@ def test_callbacks_exist_since_scikit_learn_1_9(tiny_cnn):
 def test_fit_without_callbacks(few, tiny_cnn):
     network = tiny_cnn(epochs=EPOCHS).fit(few.images, few.target)
     assert network.n_epochs_ == EPOCHS
-    # No callback context is left behind, in any version.
+    # No version leaves a callback context behind.
     assert not [name for name in vars(network) if "callback_" in name]
 
 
@@ -156,7 +156,7 @@ def test_hooks_get_data_metadata_and_fitted_estimator(few, tiny_cnn):
         assert_array_equal(y, few.target)
         assert list(metadata) == ["sample_weight"]
         assert_array_equal(metadata["sample_weight"], weight)
-    # The estimator of a hook is the one at the end of that epoch.
+    # A hook receives the estimator as it is at the end of the epoch.
     *each_epoch, at_end = [e for e in recorder.events if isinstance(e, np.ndarray)]
     assert len(each_epoch) == EPOCHS
     assert_array_equal(each_epoch[-1], at_end)
@@ -282,7 +282,7 @@ def test_progress_bars_of_search_and_fits(few, tiny_cnn, capsys, n_jobs):
     search.set_callbacks(sklearn_callback.ProgressBar()).fit(few.images, few.target)
     out = capsys.readouterr().out
     assert re.search(r"GridSearchCV - fit", out)
-    # One bar for each of the four fits and the refit, under that of the search.
+    # The bar of the search is above one bar for each of the four fits and the refit.
     bars = re.findall(r"^( *)(GridSearchCV - .* \| CNNClassifier - fit)", out, re.M)
     assert len(bars) == 4 + 1, out
     assert all(indent for indent, _ in bars)

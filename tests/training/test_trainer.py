@@ -1,4 +1,4 @@
-"""Epochs of training: steps, order, chunks, history and precision."""
+"""Training by epochs: steps, order, chunks, history and precision."""
 
 import tracemalloc
 
@@ -92,7 +92,7 @@ def test_chunk_size_does_not_change_results(few, tiny_cnn, stochastic_fit, monke
 
 
 def test_images_are_read_in_chunks(tmp_path, tiny_cnn, monkeypatch):
-    """Neither a memory map nor an array of uint8 is copied as a whole."""
+    """Neither memory maps nor uint8 arrays are copied as a whole."""
     monkeypatch.setattr(_trainer, "_CHUNK_BYTES", 2**20)
     shape, size = (3000, 64, 64, 3), 3000 * 64 * 64 * 3
     X = np.memmap(tmp_path / "images", dtype=np.uint8, mode="w+", shape=shape)
@@ -142,7 +142,7 @@ def test_history_has_nan_for_epochs_without_validation(few, tiny_cnn):
 
 
 def test_validation_scores_are_computed_on_held_out_images(few, stochastic_fit):
-    """Without augmentation and dropout, and with the weights of the classes."""
+    """Validation uses no augmentation and no dropout, but it uses class weights."""
     y_encoded = np.searchsorted(stochastic_fit.classes_, few.target)
     seed = stochastic_fit._seed
     _, rows = split_rows(np.arange(160), y_encoded, 0.2, seed_sequence(seed, SPLIT))

@@ -57,7 +57,7 @@ def test_fit_without_warm_start_trains_a_new_network(few, fitted_tiny):
 
 def test_warm_start_applies_new_learning_rate(few, fitted_tiny):
     X, y = few.images, few.target
-    # Among them are the default, an integer and a NumPy scalar.
+    # The cases include the default, an integer and a NumPy scalar.
     for rate in (3e-3, 0.5, 1e-2, 1, np.float32(0.25)):
         estimator = copy.deepcopy(fitted_tiny)
         estimator.set_params(warm_start=True, learning_rate=rate, epochs=1).fit(X, y)

@@ -1,8 +1,8 @@
-"""Private parts of other libraries that skcnn uses, and what replaces them.
+"""Private parts of other libraries that skcnn uses, and their replacements.
 
-The first half fails loudly when an installed library no longer has such a part, or when
-the part has changed. The second half removes each part, and expects the replacement
-that the docstring in ``_fixes.py`` promises.
+The tests in the first half fail if an installed library no longer has such a part or
+has changed it. Those in the second half remove each part and expect the replacement
+that is documented in ``_fixes.py``.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ needs_callbacks = pytest.mark.skipif(
 
 
 def built(optimizer):
-    """An optimizer with its variables, for one weight."""
+    """Build the optimizer for a single weight and return both."""
     weight = keras.Variable(np.ones(3, "float32"), name="weight")
     optimizer.build([weight])
     return optimizer, weight
@@ -97,7 +97,7 @@ def test_set_callbacks_stores_skl_callbacks():
     estimator = Estimator().set_callbacks(progress_bar)
     assert estimator._skl_callbacks == [progress_bar]
     assert _fixes.has_only_progress_callbacks(estimator)
-    # A user's class of the same name is another class.
+    # A class with the same name that a user has defined is not the progress bar.
     namesake = type("ProgressBar", (), {})()
     estimator._skl_callbacks = [progress_bar, namesake]
     assert not _fixes.has_only_progress_callbacks(estimator)
@@ -132,7 +132,7 @@ def test_noinline_is_quiet_since_2_19(monkeypatch):
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "Nadam", "SGD"])
 def test_optimizers_sum_gradients_by_a_private_method(name):
-    """Keras calls ``_all_reduce_sum_gradients`` of the object in each step."""
+    """Keras calls the optimizer's ``_all_reduce_sum_gradients`` in each step."""
     optimizer, weight = built(getattr(optimizers, name)())
     calls = []
 
@@ -165,7 +165,7 @@ def test_unreduced_gradients_covers_inner_optimizers():
 
 
 def test_adam_has_a_momentum_and_a_velocity_of_each_weight():
-    """``_get_variable_index``, ``_momentums`` and ``_velocities``."""
+    """Check ``_get_variable_index``, ``_momentums`` and ``_velocities``."""
     assert _fixes.is_fused_adam_possible()
     adam, weight = built(optimizers.Adam(beta_1=0.9, beta_2=0.99))
     adam.apply([tf.constant([1.0, 2.0, -1.0])], [weight])
@@ -175,7 +175,7 @@ def test_adam_has_a_momentum_and_a_velocity_of_each_weight():
 
 
 def test_optimizer_remembers_excluded_names_as_a_pattern():
-    """``_exclude_from_weight_decay_pattern``, a compiled regular expression."""
+    """``_exclude_from_weight_decay_pattern`` is a compiled regular expression."""
     optimizer = optimizers.AdamW()
     assert _fixes.weight_decay_exclusions(optimizer) == (None, None)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
@@ -183,14 +183,14 @@ def test_optimizer_remembers_excluded_names_as_a_pattern():
     assert re.search(pattern, "conv_1/bias")
     assert re.search(pattern, "norm/gamma")
     assert not re.search(pattern, "conv_1/kernel")
-    # The pattern can be passed in again.
+    # The compiled pattern can be passed to a new optimizer.
     copied = optimizers.AdamW()
     copied.exclude_from_weight_decay(var_names=[pattern])
     assert re.search(_fixes.weight_decay_exclusions(copied)[1], "conv_1/bias")
 
 
 def test_optimizer_remembers_excluded_variables():
-    """``_exclude_from_weight_decay``, and ``_use_weight_decay`` that reads it."""
+    """``_use_weight_decay`` reads ``_exclude_from_weight_decay``."""
     optimizer = optimizers.AdamW()
     kernel, bias = (keras.Variable(np.ones(2), name=n) for n in ("kernel", "bias"))
     optimizer.exclude_from_weight_decay(var_list=[bias])
@@ -213,7 +213,7 @@ def test_classes_and_functions_of_keras_are_defined_in_keras():
 
 
 def test_compiled_model_remembers_its_arguments():
-    """``_compile_config.config``, with the objects that were passed."""
+    """``_compile_config.config`` contains the objects that were passed."""
     model = compiled_model()
     arguments = _fixes.compile_arguments(model)
     assert arguments["loss"] == "mse"
@@ -229,7 +229,7 @@ def test_compiled_model_remembers_its_arguments():
 
 
 def test_layer_records_its_calls():
-    """``_inbound_nodes``: the last one is that in the graph of the outer model."""
+    """The last entry of ``_inbound_nodes`` is the node in the outer model's graph."""
     inputs = keras.Input((2,))
     layer = layers.Dense(1)
     assert _fixes.output_tensor(layer) is None
@@ -246,7 +246,7 @@ def test_layer_records_its_calls():
 
 def test_automatic_names_are_counted_in_the_global_state():
     assert _fixes._keras_global_state() is not None
-    layers.Dense(1)  # the counts are not empty
+    layers.Dense(1)  # so that the counts are not empty
     first, second = layers.Dense(1).name, layers.Dense(1).name
     with _fixes.fresh_auto_names():
         assert [layers.Dense(1).name for _ in range(2)] == ["dense", "dense_1"]
@@ -255,12 +255,12 @@ def test_automatic_names_are_counted_in_the_global_state():
     assert counts == [*range(counts[0], counts[0] + 3)]
 
 
-# Without these parts
+# Replacements for missing parts
 
 
 @pytest.fixture
 def fixes_without_callbacks(monkeypatch):
-    """Another copy of the module, as scikit-learn before 1.9 gives it."""
+    """Return a copy of the module, imported as if scikit-learn were older than 1.9."""
     monkeypatch.setitem(sys.modules, "sklearn.callback", None)
     spec = importlib.util.spec_from_file_location("old_fixes", _fixes.__file__)
     module = importlib.util.module_from_spec(spec)
@@ -355,7 +355,7 @@ def test_output_tensor_without_inbound_nodes_is_the_public_output():
 def test_names_count_upwards_without_the_global_state(monkeypatch, missing):
     from keras.src.backend import common
 
-    # Keras itself keeps the modules that it has imported.
+    # Keras itself keeps its references to the modules that it has imported.
     if missing == "module":
         monkeypatch.delattr(common, "global_state")
         monkeypatch.setitem(sys.modules, "keras.src.backend.common.global_state", None)

@@ -1,4 +1,4 @@
-"""Invalid parameters, images and labels are errors before training starts."""
+"""Invalid parameters, images and labels raise errors before training starts."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ IS_BOOL = "must be an instance of 'bool'"
 POSITIVE_INTS = "expected one or more positive integers"
 
 
-# Values of each parameter, and a pattern of the message.
+# Invalid values of each parameter, with a pattern that the message must match.
 INVALID_VALUES = {
     "model": [("resnet", "callable"), (3, "callable"), ([print], "callable")],
     "filters": [
@@ -170,7 +170,7 @@ def test_every_parameter_has_invalid_values():
 
 @pytest.fixture
 def no_training(monkeypatch):
-    """Fails the test if training starts."""
+    """Make the test fail if training starts."""
 
     def run(*args, **kwargs):
         pytest.fail("training has started")
@@ -190,13 +190,13 @@ def test_invalid_value_of_parameter(few, name, value, message):
     text = str(raised.value)
     assert name in text
     shown = [repr(value), str(value)]
-    if isinstance(value, (dict, list)) and value:  # the message may show one item
+    if isinstance(value, (dict, list)) and value:  # the message may show a single item
         shown += [repr(item) for item in value]
     if isinstance(value, dict):
         shown += [f"{key}={item!r}" for key, item in value.items()]
     assert any(re.sub(r"\s+", " ", s) in re.sub(r"\s+", " ", text) for s in shown)
     assert set(vars(estimator)) == UNFITTED
-    # fit does not correct the parameter.
+    # fit does not modify the parameter.
     assert getattr(estimator, name) is value
 
 
@@ -211,7 +211,7 @@ def test_invalid_value_in_partial_fit(few, name):
 
 
 def test_constructor_does_not_validate():
-    """scikit-learn's convention: parameters are checked in fit."""
+    """By scikit-learn's convention, parameters are validated in fit."""
     for name, cases in INVALID_VALUES.items():
         for value, _ in cases:
             assert getattr(CNNClassifier(**{name: value}), name) is value
@@ -245,7 +245,7 @@ def test_learning_rate_is_rejected_with_optimizer_object(few):
 
 
 class SmallCNN(CNNClassifier):
-    """A subclass whose constructor has fewer parameters and other defaults."""
+    """A subclass whose constructor has fewer parameters and different defaults."""
 
     def __init__(self, epochs=2):
         super().__init__(filters=(4,), dense_units=None, epochs=epochs, batch_size=64)

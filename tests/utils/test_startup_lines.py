@@ -1,7 +1,7 @@
-"""What reaches standard error while TensorFlow is imported.
+"""What is written to standard error while TensorFlow is imported.
 
-The tests import a package named ``tensorflow`` that writes lines as TensorFlow's C++
-code does. The real one is imported by ``test_package.py``.
+The tests import a fake package named ``tensorflow`` that writes lines in the way
+TensorFlow's C++ code does. ``test_package.py`` imports the real one.
 """
 
 import os
@@ -20,7 +20,7 @@ HEADLINE = (
 NO_DRIVER = "E0000 00:00:1.2 3 cuda.cc:4] failed call to cuInit: INTERNAL ERROR: (303)"
 REASON = "F tensorflow/core/framework/tensor.cc:731] Check failed: dtype() == expected"
 
-# The module alone: the rest of skcnn takes seconds to import.
+# Load only this module, because the rest of skcnn takes seconds to import.
 SCRIPT = """
 import importlib.util, os, sys
 sys.path.insert(0, {path!r})
@@ -34,7 +34,7 @@ except ImportError as error:  # this package has a Keras that skcnn refuses
     print(error)
 os.write(2, {info!r})
 """
-# What `import_tensorflow` uses of the real package.
+# The parts of the real package that `import_tensorflow` uses.
 API = """
 class threading:
     get_intra_op_parallelism_threads = get_inter_op_parallelism_threads = lambda: 0
@@ -49,7 +49,7 @@ class keras:
 
 
 def run(tmp_path, lines, *, crash="", before="", env=()):
-    """Import a package that writes `lines`, and then write one of them again."""
+    """Import a package that writes `lines`, then write one line outside the import."""
     package = tmp_path / "tensorflow"
     package.mkdir()
     written = "".join(f"{line}\n" for line in lines)
@@ -98,7 +98,7 @@ def test_reason_of_a_crash_reaches_the_screen(tmp_path, by):
         tmp_path,
         [INFO, REASON],
         crash=f"os.kill(os.getpid(), {int(by)})",
-        # As joblib's worker processes do
+        # The worker processes of joblib do the same.
         before="import faulthandler; faulthandler.enable()",
     )
     assert done.returncode == -by

@@ -1,4 +1,4 @@
-"""Settings of TensorFlow that skcnn changes before TensorFlow starts."""
+"""TensorFlow settings that skcnn changes before TensorFlow starts."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from skcnn._utils._tensorflow import _let_memory_grow
 
 
 class FakeConfig:
-    """`tf.config` of a machine with GPUs, which the tests' machines do not have."""
+    """A fake `tf.config` with GPUs, so that the tests do not need any."""
 
     def __init__(self, growth, is_running=False):
         self.growth, self.is_running = dict(growth), is_running

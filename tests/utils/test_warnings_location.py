@@ -1,4 +1,4 @@
-"""Warnings point at the line of the user that caused them."""
+"""Warnings point to the line of user code that caused them."""
 
 import inspect
 import os
@@ -14,7 +14,7 @@ from skcnn.model_selection import epoch_curve
 
 
 def here():
-    """Number of the line that calls this."""
+    """Return the line number of the caller."""
     return inspect.currentframe().f_back.f_lineno
 
 
@@ -143,7 +143,7 @@ def test_standard_library_between_user_and_library_is_skipped(caught):
 
 
 def test_without_a_frame_of_the_user_the_caller_is_named(monkeypatch, caught):
-    # As in a worker process, where all frames belong to libraries
+    # In a worker process, all frames belong to libraries.
     monkeypatch.setattr("skcnn._utils._warnings._is_library", lambda filename: True)
     line = here() + 1
     warn_user("in a worker")
