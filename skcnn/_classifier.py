@@ -63,13 +63,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     Parameters
     ----------
     model : callable, default=None
-        Function that builds another network than the built-in one. It returns a new
-        `keras.Model`, compiled or not. The network takes images ``(n, height, width,
-        channels)``. Its output is a softmax over the classes, or a single sigmoid for
-        two classes. The output may also be logits if the network is compiled with a
-        loss that has ``from_logits=True``. Of Keras' own losses, those with "sparse" in
-        their name get class indices, and the others get one-hot rows. A loss of your
-        own is called with both before training, to find out which of them it takes.
+        Function that builds a network to use instead of the built-in one. It returns a
+        new `keras.Model`, compiled or not. The network takes images of shape ``(n,
+        height, width, channels)``. Its output is a softmax over the classes, or a
+        single sigmoid for two classes. The output may also be logits if the network is
+        compiled with a loss that has ``from_logits=True``. Of Keras' own losses, those
+        with "sparse" in their name get class indices, and the others get one-hot rows.
+        Your own loss is called with both before training, to find out which it expects.
 
         The function may have these arguments:
 
@@ -168,12 +168,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         descent with annealing.
 
     average : bool, default=True
-        Whether the weights after each epoch are averages over about the last tenth of
-        all training steps so far [1]_. Training itself continues from the weights of
-        the last step. Averaging has much the same effect as annealing the learning
-        rate, without fixing the number of epochs in advance. It has no effect if the
-        optimizer is passed as an object, has ``use_ema=True``, or is set by a builder
-        that compiles its own network.
+        Whether the network weights after each epoch are averages over roughly the last
+        tenth of all training steps so far [1]_. Training itself continues from the
+        weights of the last step. Averaging has much the same effect as annealing the
+        learning rate, without fixing the number of epochs in advance. `average` has no
+        effect if the optimizer is passed as an object, has ``use_ema=True``, or is set
+        by a builder that compiles its own network.
 
     batch_size : int, default=32
         Number of images in one training step.
@@ -265,8 +265,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     history_ : dict of str to list of float
         ``"loss"`` (including the L2 penalty) and ``"accuracy"`` for each epoch, as
         averages over the epoch during training. With `validation_fraction` or `X_val`,
-        also ``"val_loss"`` and ``"val_accuracy"``, at the end of the epoch. A network
-        that a builder compiles has the metrics that it was compiled with.
+        the dict also has ``"val_loss"`` and ``"val_accuracy"``, computed at the end of
+        the epoch. If a builder compiles its own network, the dict has the metrics that
+        the builder sets.
 
     n_epochs_ : int
         Number of epochs trained, which is the length of the lists in `history_`.
@@ -447,18 +448,18 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         """Make a fitted classifier from a trained Keras model, without training.
 
         You can evaluate the classifier with scikit-learn's metrics, calibrate it, tune
-        its threshold, and draw its predictions, like those of any other fitted
-        classifier. :meth:`fit` trains a new network with the same architecture or, with
+        its threshold and draw its predictions, as with any other fitted classifier.
+        :meth:`fit` trains a new network with the same architecture or, with
         ``warm_start=True``, continues from the weights of `model`.
 
         Parameters
         ----------
         model : keras.Model
-            Trained. Its output is a softmax over the classes, a single sigmoid for two
-            classes, or logits if it is compiled with a loss that has
+            A trained model. Its output is a softmax over the classes, a single sigmoid
+            for two classes, or logits if the model is compiled with a loss that has
             ``from_logits=True``. The model itself becomes `model_`, and is compiled if
-            it is not. If `classes` is not sorted, `model_` is a new model that shares
-            its layers and is compiled with Adam.
+            necessary. If `classes` is not sorted, `model_` is a new model that shares
+            the layers of `model` and is compiled with Adam.
         classes : array-like of shape (n_classes,)
             Class labels, in the order of the outputs. `classes_` is sorted, and so are
             the columns of :meth:`predict_proba`.
@@ -618,7 +619,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             )
 
     def _check_early_stopping(self, X_val, y_val):
-        """Raise a ValueError if a validation set is incomplete, or required but missing."""
+        """Raise a ValueError if all or part of a required validation set is missing.
+
+        Early stopping requires a validation set.
+        """
         if (X_val is None) != (y_val is None):
             given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
             raise ValueError(f"Got {given} without {missing}, but expected both.")

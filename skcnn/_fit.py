@@ -337,7 +337,7 @@ class FitMixin:
         return ArrayDataset(images, y_encoded, data.encode, weight, rows)
 
     def _new_network(self, seed, classes, images, statistics):
-        """Return the fitted attributes with a new network, which is yet to be trained."""
+        """Return the fitted attributes with a new network that has not been trained."""
         network, compiled_by_builder = self._build(seed, classes, images, statistics)
         return {
             "classes_": classes,
@@ -366,7 +366,7 @@ class FitMixin:
         return statistics.update(images, rows)
 
     def _continued_network(self, statistics):
-        """Return the fitted attributes with the existing network, to train it further."""
+        """Return the fitted attributes with the existing network, for more training."""
         fitted = self._fitted_attributes()
         network = self._network
         if network.is_recompiled():

@@ -102,7 +102,8 @@ def optimized_cnn(**params):
     """Make a large classifier that is regularized enough to generalize.
 
     It has the network of :func:`overfitting_cnn`, with normalization of the input,
-    dropout of 0.3 and 0.4, an L2 penalty of 1e-3, and random flips, rotations and zooms.
+    dropout of 0.3 and 0.4, an L2 penalty of 1e-3, and random flips, rotations and
+    zooms.
     With ``width_factor=2`` it has 10,466,449 parameters for five classes and images of
     150 x 150 x 3. It trains for 50 epochs in batches of 16.
 

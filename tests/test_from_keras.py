@@ -96,7 +96,7 @@ def test_single_sigmoid(few):
     assert proba.shape == (160, 2)
     np.testing.assert_allclose(proba[:, 1], outputs(model, X)[:, 0], atol=1e-6)
     assert cnn.score(X, np.array(["no", "yes"])[y]) > 0.8
-    with pytest.raises(ValueError, match="one output.*classes that are not sorted"):
+    with pytest.raises(ValueError, match=r"one output.*classes that are not sorted"):
         CNNClassifier.from_keras(model, ["yes", "no"])
 
 

@@ -2,9 +2,9 @@
 
 A fit may be loaded instead of trained only if everything that determines it is the
 same: parameters, data, seed, versions, and the code of the user's builder with all that
-it refers to. A fingerprint is a hash of all of that. What is installed is identified by
-its name and version, and everything else by its code, so that an edit of a builder or
-of a function it calls gives another fingerprint.
+it refers to. A fingerprint is a hash of all of this. Installed code is identified by
+its name and version. All other code is identified by its contents, so that editing a
+builder, or a function that it calls, changes the fingerprint.
 """
 
 import dis
@@ -39,26 +39,27 @@ _INSTALLED = tuple(
     )
     for path in {Path(folder), Path(folder).resolve()}
 )
-# Seconds after a file was modified in which its hash is not remembered: the clock of a
-# file system may be too coarse to show a second modification right after.
+# For this many seconds after a file was modified, its hash is not remembered, because
+# the clock of the file system may be too coarse to show one more modification.
 _RECENT = 10.0
-_CHUNK_BYTES = 2**24  # of an array that is not contiguous, copied at a time
+_CHUNK_BYTES = 2**24  # to copy at a time from an array that is not contiguous
 
 
 class UnhashableError(TypeError):
-    """The contents of an object cannot be determined."""
+    """Raised if the contents of an object cannot be determined."""
 
 
 def fingerprint(*things):
-    """A hash of 32 hexadecimal digits, the same for the same contents.
+    """Return a hash of the contents of objects, as 32 hexadecimal digits.
 
     Parameters
     ----------
     *things : object
         Numbers, strings, arrays and containers of them; functions, classes and objects.
-        Installed code counts by name and version. Other code counts by its bytecode and
-        the values that it refers to: comments and line numbers do not count. Lists and
-        tuples of the same items are the same, and so are numbers of Python and NumPy.
+        Installed code is identified by its name and version. Other code is identified
+        by its bytecode and the values that it refers to, regardless of comments and
+        line numbers. Lists and tuples of the same items have the same hash, and so do
+        Python and NumPy scalars of the same value and kind.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def fingerprint(*things):
     Raises
     ------
     UnhashableError
-        For an object without contents to look at, such as a generator or an open file.
+        If an object has no contents to hash, as a generator or an open file.
     """
     return _fingerprint(things, {})
 
@@ -78,18 +79,18 @@ def _fingerprint(thing, seen):
         hasher.update(thing)
     except UnhashableError:
         raise
-    except Exception as error:  # raised by the user's code, or a recursion without end
+    except Exception as error:  # raised by the user's code, or an infinite recursion
         raise UnhashableError(f"{type(error).__name__}: {error}") from error
     return hasher.sha256.hexdigest()[:32]
 
 
 class _Hasher:
-    """Feeds objects to a hash, each with a prefix that tells its kind.
+    """Feeds objects to a hash, each with a prefix that identifies its kind.
 
     Parameters
     ----------
     seen : dict
-        Objects that were hashed before, by their id: their number and the object.
+        Maps the id of each object that was hashed before to its number and the object.
     """
 
     def __init__(self, seen):
@@ -123,12 +124,12 @@ class _Hasher:
             self.update(sorted(_fingerprint(item, dict(self._seen)) for item in thing))
         elif type(thing) in (dict, types.MappingProxyType):
             add(f"dict{len(thing)}:".encode())
-            for item in thing.items():  # in order, as a builder may depend on it
+            for item in thing.items():  # a builder may depend on their order
                 self.update(item)
         elif id(thing) in self._seen:  # a function that calls itself, for example
             add(f"seen{self._seen[id(thing)][0]}:".encode())
         else:
-            # The reference keeps the object alive, so that its id is not used again.
+            # The reference keeps the object alive, so that its id is not reused.
             self._seen[id(thing)] = len(self._seen), thing
             self._update_object(thing)
 
@@ -173,7 +174,7 @@ class _Hasher:
             self._update_instance(thing)
 
     def _update_function(self, function):
-        """Hash its code, and the values that it refers to outside of itself."""
+        """Hash the code of a function, and the outside values that it refers to."""
         globals_, imported = {}, {}
         for code in _nested_codes(function.__code__):
             for instruction in dis.get_instructions(code):
@@ -199,7 +200,7 @@ class _Hasher:
         )
 
     def _update_module(self, module):
-        """Hash its version, or its file and the modules that it has imported."""
+        """Hash the version of a module, or its file and the modules it has imported."""
         self.sha256.update(_version(module.__name__))
         if module.__name__ == "__main__" or _has_version(module):
             return
@@ -214,7 +215,7 @@ class _Hasher:
         self.update(sorted(modules.items()))
 
     def _update_instance(self, thing):
-        """Hash the class and the contents; for Keras, configuration and weights."""
+        """Hash the class and contents; for Keras, the configuration and weights."""
         config = getattr(thing, "get_config", None)
         if config is not None:
             _, excluded = weight_decay_exclusions(thing)
@@ -231,7 +232,7 @@ class _Hasher:
         self.update((type(thing), contents[:2], items))
 
 
-# Entries of a class' namespace that Python adds by itself.
+# Entries that Python itself adds to the namespace of a class.
 _NOT_CLASS_CONTENTS = frozenset(
     {
         *("__dict__", "__weakref__", "__doc__", "__module__", "__slotnames__"),
@@ -241,7 +242,7 @@ _NOT_CLASS_CONTENTS = frozenset(
 
 
 def _nested_codes(code):
-    """A function's code object, and those of the functions defined in it."""
+    """Yield a function's code object, and those of the functions defined in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -256,14 +257,14 @@ def _cell_contents(cell):
 
 
 def _is_installed(thing):
-    """Return whether the qualified name identifies it, in an installed module."""
+    """Return whether the qualified name of `thing` identifies installed code."""
     name = thing.__module__ or ""
     module = found = sys.modules.get(name)
     if module is None or name == "__main__":
         return False
     for part in thing.__qualname__.split("."):
         found = getattr(found, part, None)
-    # If another object has the name, this one was made by a function, or copied here.
+    # If a different object has this name, `thing` was made by a function, or copied.
     return found is thing and _has_version(module)
 
 
@@ -275,7 +276,7 @@ def _has_version(module):
 
 
 def _version(module_name):
-    """Name of an installed module, and the version of its package."""
+    """Return the name of an installed module and the version of its package."""
     package = module_name.partition(".")[0]
     version = getattr(sys.modules.get(package), "__version__", "")
     return json.dumps(["module", module_name, str(version)]).encode()
@@ -283,10 +284,10 @@ def _version(module_name):
 
 @functools.cache
 def versions():
-    """Versions of Python and of all packages that determine a fit.
+    """Return the versions of Python and of all packages that determine a fit.
 
     The version of skcnn is a hash of its source files, since a checkout may be at any
-    commit, with changes.
+    commit and have local changes.
 
     Returns
     -------
@@ -309,7 +310,7 @@ def versions():
 
 
 def sources_sha256(folder):
-    """SHA-256 of all Python files in a folder and its subfolders, with their paths."""
+    """Return the SHA-256 of all Python files below a folder, with their paths."""
     hasher = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         source = path.read_bytes()
@@ -324,10 +325,10 @@ _remembered = {}  # hashes of memory maps
 
 
 def array_sha256(array):
-    """SHA-256 of an array's contents, in C order.
+    """Return the SHA-256 of the contents of an array, in C order.
 
     A memory map of a whole file, in mode "r", is read only once while it exists, unless
-    the file was modified just now.
+    the file has just been modified.
 
     Parameters
     ----------
@@ -354,7 +355,7 @@ def array_sha256(array):
 
 
 def _file_key(array):
-    """File, time of modification and layout of a memory map, or None."""
+    """Return the file, modification time and layout of a memory map, or None."""
     if array.flags.writeable or not isinstance(array, np.memmap):
         return None
     if not isinstance(array.base, mmap.mmap) or not array.filename:
@@ -372,5 +373,5 @@ def _file_key(array):
 
 
 def _buffer(array):
-    """The memory of a contiguous array, for any dtype."""
+    """Return the memory of a contiguous array of any dtype."""
     return memoryview(array.reshape(-1).view(np.uint8))

@@ -1,4 +1,4 @@
-"""A lock file, so that several processes do not train the same network."""
+"""A lock file that keeps several processes from training the same network."""
 
 import contextlib
 import json
@@ -9,8 +9,9 @@ import threading
 import time
 
 _FORMAT_VERSION = 1
-# Seconds between two heartbeats of the owner. Without one for the longer time, the lock
-# is stale. Network file systems show changes late, so there is a wide margin.
+# Seconds between two heartbeats of the owner, and seconds without a heartbeat after
+# which the lock is stale. The margin is wide because network file systems show changes
+# late.
 _HEARTBEAT_INTERVAL, _STALE_AFTER = 5.0, 90.0
 # Seconds without progress of the owner after which a process stops waiting for it.
 _WAIT_TIMEOUT = 3600.0
@@ -20,9 +21,9 @@ _POLL_INTERVAL = 0.1
 class Lock:
     """Lock file that names the training process, kept fresh by a heartbeat.
 
-    The lock saves time, and correctness does not depend on it. If two processes train
-    the same network, because one takes the lock of the other for stale, both write the
-    same results.
+    The lock only saves time: correctness does not depend on it. If two processes train
+    the same network because one considers the other's lock stale, both write the same
+    results.
 
     Parameters
     ----------
@@ -37,15 +38,15 @@ class Lock:
     def acquire(self, get_progress, is_waiting_useless):
         """Wait until no live, progressing process holds the lock, and acquire it.
 
-        Returns without the lock when waiting makes no sense: the caller then trains at
-        the same time as the owner.
+        Return without the lock if waiting is useless. The caller then trains at the
+        same time as the owner.
 
         Parameters
         ----------
         get_progress : callable
-            Returns a value that changes when the owner makes progress.
+            Function that returns a value that changes when the owner makes progress.
         is_waiting_useless : callable
-            Takes that value. Returns whether to stop waiting.
+            Function that takes this value and returns whether to stop waiting.
         """
         owner, progress = None, None
         owner_since, progress_since = 0.0, time.monotonic()
@@ -110,11 +111,11 @@ class Lock:
                 os.utime(self.path)
             except FileNotFoundError:  # another process broke the lock
                 return
-            except OSError:  # a passing error of a network file system
+            except OSError:  # a temporary error of a network file system
                 pass
 
     def _read_owner(self):
-        """Contents and time of the lock file, or None if there is none."""
+        """Return the contents and time of the lock file, or None if it is missing."""
         try:
             return self.path.read_bytes(), self.path.stat().st_mtime_ns
         except FileNotFoundError:
@@ -124,7 +125,7 @@ class Lock:
         return self._token.encode() in self.path.read_bytes()
 
     def _break_stale(self, owner):
-        """Remove the lock file, unless it has a new owner or a new heartbeat."""
+        """Remove the lock file unless it has a new owner or a new heartbeat."""
         renamed = self.path.with_name(f".lock-{self._token}")
         with contextlib.suppress(FileNotFoundError):
             if self._read_owner() == owner:
@@ -141,6 +142,6 @@ def _is_alive(owner):
         os.kill(metadata["pid"], 0)
     except ProcessLookupError:
         return False
-    except Exception:  # half written, unreadable, or of another user
+    except Exception:  # half-written, unreadable, or owned by a different user
         return True
     return True

@@ -1,4 +1,4 @@
-"""When a fit reads, writes and waits for checkpoints."""
+"""Decide when a fit reads, writes and waits for checkpoints."""
 
 import contextlib
 import time
@@ -9,14 +9,14 @@ from .._utils._warnings import warn_user
 from ._lock import Lock
 from ._store import CHECKPOINT, FINISHED, STOPPED, CheckpointStore
 
-# Writing checkpoints takes at most this share of the time of training.
+# Writing checkpoints takes at most this share of the training time.
 _MAX_OVERHEAD = 0.02
 # Assumed speed of writing, until the first checkpoint has been timed.
 _BYTES_PER_SECOND = 2e8
 
 
 class NullCheckpointer:
-    """Neither reads nor writes checkpoints."""
+    """Checkpointer that neither reads nor writes checkpoints."""
 
     start = None
 
@@ -34,10 +34,10 @@ class NullCheckpointer:
 
 
 class Checkpointer:
-    """Resumes a fit from its store, and writes its checkpoints.
+    """Resumes a fit from its store and writes its checkpoints.
 
-    A context manager that wraps training. Entering it waits until no other process
-    trains the same fit.
+    This is a context manager that wraps training. Entering it waits until no other
+    process trains the same fit.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class Checkpointer:
     key : str
         Fingerprint of the fit; see :class:`~skcnn._checkpoint._store.CheckpointStore`.
     n_epochs : int
-        Epochs of the fit.
+        Number of epochs of the fit.
     shapes : list of (shape, dtype)
-        Of the variables in a state.
+        Shapes and dtypes of the variables in a state.
 
     Attributes
     ----------
@@ -93,12 +93,13 @@ class Checkpointer:
         self._lock.release()
 
     def checkpoint(self, make_state):
-        """Write a checkpoint, unless that would exceed the share of time for it.
+        """Write a checkpoint, unless writing would take too large a share of the time.
 
         Parameters
         ----------
         make_state : callable
-            Returns a TrainingState. Called only if the state is written.
+            Function that returns a TrainingState. It is called only if the state is
+            written.
         """
         elapsed = time.perf_counter() - self._last_written
         if self._seconds_to_write <= _MAX_OVERHEAD * elapsed:
@@ -110,9 +111,9 @@ class Checkpointer:
         Parameters
         ----------
         make_state : callable
-            Returns a TrainingState.
+            Function that returns a TrainingState.
         finished : bool
-            False for a fit that was interrupted.
+            Whether the fit has finished, and was not interrupted.
         """
         if not self.is_complete:
             state = make_state()
@@ -145,7 +146,7 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def _warn_on_oserror(self):
-        """Turn an error of the file system into a warning: the fit does not need it."""
+        """Turn an OSError into a warning, since the fit does not need checkpoints."""
         try:
             yield
         except OSError as error:

@@ -1,8 +1,8 @@
-"""The files of one fit in a folder: list, read and write them.
+"""List, read and write the files of one fit in a folder.
 
-A file is written under a temporary name, flushed to the disk, and renamed. Its name
-contains the SHA-256 of its contents, so that a file that is there and matches its name
-is complete, whatever happened to the process or the machine that wrote it.
+A file is written under a temporary name, flushed to disk and renamed. Its name contains
+the SHA-256 of its contents, so a file whose contents match its name is complete,
+whatever happened to the process or the machine that wrote it.
 """
 
 import contextlib
@@ -22,31 +22,32 @@ from sklearn.utils.validation import check_memory
 from .._utils._warnings import warn_user
 
 _FORMAT_VERSION = 1
-# finished: the end of a fit of that many epochs; stopped: early stopping ended the fit;
-# checkpoint: the fit was to continue.
+# finished: a fit of that many epochs ended; stopped: early stopping ended the fit;
+# checkpoint: the fit had not ended yet.
 KINDS = FINISHED, STOPPED, CHECKPOINT = "finished", "stopped", "checkpoint"
 _NAME = re.compile(rf"({'|'.join(KINDS)})-(\d+)-([0-9a-f]{{64}})\.npz")
 _TEMPORARY = ".writing-"
-# Seconds after which a temporary file was left behind by a process that was killed.
+# A temporary file older than this, in seconds, was left behind by a killed process.
 _TEMPORARY_MAX_AGE = 90.0
 _ARRAYS = ("variables", "best_weights")
 
 
 @dataclass
 class TrainingState:
-    """A training at the end of an epoch.
+    """State of a fit at the end of an epoch.
 
     Parameters
     ----------
     n_epochs : int
-        Epochs trained.
+        Number of epochs trained.
     variables : list of ndarray
-        Everything that training changes: weights, optimizer, averages.
+        Everything that training changes: network weights, optimizer state, averages.
     history : dict of str to list of float
     early_stopping : dict
-        State of early stopping, without weights. Empty if there is none.
+        State of early stopping, except for the network weights. Empty if there is no
+        early stopping.
     best_weights : list of ndarray
-        Weights that early stopping would restore.
+        Network weights that early stopping would restore.
     """
 
     n_epochs: int
@@ -62,7 +63,7 @@ class TrainingState:
 
 
 def store_location(memory):
-    """The folder of the parameter `memory`, beside joblib's own results.
+    """Return the folder for checkpoints in `memory`, beside joblib's own results.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def store_location(memory):
     Raises
     ------
     TypeError
-        For anything else.
+        If `memory` is anything else.
     """
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
@@ -101,10 +102,10 @@ class CheckpointStore:
     location : pathlib.Path
         Folder of all fits.
     key : str
-        Fingerprint of everything that determines the fit, but for its number of epochs:
+        Fingerprint of everything that determines the fit except its number of epochs:
         32 hexadecimal digits. `joblib.Memory.reduce_size` expects such a name.
     shapes : list of (shape, dtype)
-        Of the variables in a state.
+        Shapes and dtypes of the variables in a state.
     """
 
     def __init__(self, location, key, shapes):
@@ -114,7 +115,7 @@ class CheckpointStore:
         self._corrupt = set()
 
     def entries(self):
-        """Number of epochs, kind and name of each file, the most epochs first."""
+        """Return number of epochs, kind and name of each file, most epochs first."""
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -123,15 +124,16 @@ class CheckpointStore:
         return sorted(((int(m[2]), m[1], name) for m, name in found), reverse=True)
 
     def read_latest(self, max_epochs, on_error):
-        """Read the state after the most epochs, at most `max_epochs`.
+        """Return the state after the most epochs, but at most `max_epochs`.
 
-        A file that is corrupt is ignored, with a warning.
+        Corrupt files are ignored, with a warning.
 
         Parameters
         ----------
         max_epochs : int
         on_error : callable
-            Called with a message about a file that cannot be read but may be intact.
+            Function that is called with a message about a file that cannot be read but
+            may be intact.
 
         Returns
         -------
@@ -141,7 +143,7 @@ class CheckpointStore:
             if n_epochs <= max_epochs and name not in self._corrupt:
                 try:
                     return self._read(name, n_epochs)
-                except FileNotFoundError:  # replaced by a later one just now
+                except FileNotFoundError:  # just replaced by a later file
                     pass
                 except (OSError, MemoryError) as error:  # the file itself may be intact
                     on_error(f"{self.folder / name} cannot be read: {error}")
@@ -182,7 +184,7 @@ class CheckpointStore:
         )
 
     def write(self, kind, state):
-        """Write a file, completely or not at all, and remove older checkpoints."""
+        """Write a file completely or not at all, and remove older checkpoints."""
         metadata = {
             "format_version": _FORMAT_VERSION,
             "key": self._key,
@@ -228,7 +230,7 @@ class CheckpointStore:
                     (self.folder / name).unlink()
 
     def promote(self, n_epochs):
-        """Rename the checkpoint after `n_epochs`, if any, to a finished fit."""
+        """Turn the checkpoint after `n_epochs` epochs, if any, into a finished fit."""
         for other_n_epochs, kind, name in self.entries():
             if other_n_epochs == n_epochs and kind == CHECKPOINT:
                 finished = name.replace(CHECKPOINT, FINISHED, 1)
@@ -236,12 +238,12 @@ class CheckpointStore:
                     os.replace(self.folder / name, self.folder / finished)
 
     def mark_as_used(self):
-        """Mark as recently used, for `joblib.Memory.reduce_size`."""
+        """Mark the folder as recently used, for `joblib.Memory.reduce_size`."""
         with contextlib.suppress(OSError):
             os.utime(self.folder)
 
     def remove_temporary_files(self):
-        """Remove what killed processes have left behind."""
+        """Remove temporary files that killed processes have left behind."""
         for path in self.folder.glob(f"{_TEMPORARY}*"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _TEMPORARY_MAX_AGE:
@@ -249,9 +251,9 @@ class CheckpointStore:
 
 
 def _as_builtin_dtype(array):
-    """`array`, viewed as unsigned integers if NumPy's format lacks its dtype.
+    """Return `array`, viewed as unsigned integers if NumPy's format lacks its dtype.
 
-    That is so for bfloat16.
+    The format lacks bfloat16, for example.
     """
     if array.dtype.isbuiltin == 1:
         return array
@@ -266,7 +268,7 @@ def _view_as(array, name):
 
 
 def _sync_folder(folder):
-    """Flush the names in a folder to the disk, where the system can do that."""
+    """Flush the names in a folder to disk, if the system supports this."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

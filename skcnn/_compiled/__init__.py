@@ -1,7 +1,7 @@
-"""Compiled graphs, each shared by all networks that differ in numbers only.
+"""Compiled graphs, each shared by all networks that differ only in numbers.
 
-It takes a network and gives functions that train it on, evaluate it on, or predict for
-a chunk of the data, without Python between two batches: a signature decides which
-networks can share a graph, the graph is traced on a template, and the variables of a
-network are bound to it. It imports `_utils` and `_network`.
+This part takes a network and returns functions that train it, evaluate it or predict
+with it on a chunk of the data, without running Python between two batches. A signature
+decides which networks can share a graph. The graph is traced on a template, and is then
+bound to the variables of each network. It imports `_utils` and `_network`.
 """

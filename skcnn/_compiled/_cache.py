@@ -1,10 +1,11 @@
-"""Graphs that are traced once, and bound to the variables of many networks.
+"""Graphs that are traced once and bound to the variables of many networks.
 
-Tracing a graph takes longer than training a small network, and a search is many short
-fits. The networks of its fits have the same graph signature: they differ in numbers
-only. So a graph is traced once, on a template, and kept under the signature. TensorFlow
-passes variables to a graph as inputs ("captured inputs"), so the same graph runs on any
-network of that signature when it is called with the variables of that network.
+Tracing a graph takes longer than training a small network, and a search consists of
+many short fits. The networks of these fits have the same graph signature: they differ
+only in numbers. A graph is therefore traced once, on a template, and stored under the
+signature. TensorFlow passes variables to a graph as inputs ("captured inputs"), so the
+same graph runs on any network with that signature when it is called with the variables
+of that network.
 """
 
 import collections
@@ -25,14 +26,14 @@ _lock = threading.RLock()
 
 
 def trace(function, signature, keras_settings, optimizer=None):
-    """Trace a function to a graph, for the given input signature.
+    """Trace a function into a graph for the given input signature.
 
     Parameters
     ----------
     function : callable
     signature : list of tf.TensorSpec
     keras_settings : dict
-        Settings of Keras to trace under: those of the network.
+        Settings of Keras under which to trace: those of the network.
     optimizer : keras.optimizers.Optimizer, default=None
         The optimizer that `function` calls, if any.
 
@@ -46,14 +47,14 @@ def trace(function, signature, keras_settings, optimizer=None):
 
 
 class SharedGraph:
-    """A graph that was traced on a template, for all networks of one signature.
+    """Graph that was traced on a template, for all networks with one signature.
 
     Parameters
     ----------
     make_function : callable
-        Takes a template. Returns a function and its input signature.
+        Function that takes a template and returns a function and its input signature.
     network : TrainableNetwork
-        Any network of the signature.
+        Any network with the signature.
 
     Raises
     ------
@@ -76,8 +77,8 @@ class SharedGraph:
         if not all(id(handle) in positions for handle in captured):
             raise UnsupportedModelError
         self._order = [positions[id(handle)] for handle in captured]
-        # The graph keeps the template's variables. Their values are never used, so
-        # empty ones take their place.
+        # The graph keeps the template's variables alive. Their values are never used,
+        # so replace them with empty ones.
         for variable in variables:
             tf.raw_ops.AssignVariableOp(
                 resource=variable.value.handle, value=tf.zeros(0, variable.dtype)

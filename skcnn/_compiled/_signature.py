@@ -1,14 +1,14 @@
-"""Which networks can share a graph: those with the same graph signature.
+"""Graph signatures, which determine the networks that can share a graph.
 
 Two networks have the same signature if the same operations train them. They may differ
-in the values of their variables, the learning rate included, and in numbers that graphs
-take as inputs: the rates of dropout layers, the scale and offset of each channel in a
-rescaling, and the factors of L2 penalties. The signature is the configuration of
-network, loss and optimizer, without names, seeds, initial values and these numbers.
+in the values of their variables, including the learning rate, and in numbers that
+graphs take as inputs: the rates of dropout layers, the scale and offset of each channel
+in a rescaling, and the factors of L2 penalties. The signature is the configuration of
+the network, loss and optimizer, without names, seeds, initial values and these numbers.
 
-A configuration determines the operations only if the code behind it is Keras' own. So a
-network with a layer, loss or metric of the user's gets no signature, and its graph is
-not shared.
+A configuration determines the operations only if the code behind it is Keras' own. A
+network with a user's own layer, loss or metric therefore has no signature, and its
+graph is not shared.
 """
 
 import json
@@ -18,8 +18,8 @@ import keras
 from .._utils._fixes import compile_arguments, is_from_keras, weight_decay_exclusions
 from ._template import get_scalars, is_active_dropout
 
-# Layers whose configuration determines what they compute. `Normalization` is missing:
-# its constants are learned by `adapt`, and are no variables.
+# Layers whose configuration determines what they compute. `Normalization` is left out,
+# because its constants are learned by `adapt` and are not variables.
 _LAYERS = frozenset(
     {
         keras.layers.Activation,
@@ -61,11 +61,11 @@ _LAYERS = frozenset(
 
 
 class UnsupportedModelError(Exception):
-    """The configuration does not determine the graph."""
+    """Raised if the configuration of a network does not determine its graph."""
 
 
 def graph_signature(network):
-    """Everything that determines the graphs of a network, as text.
+    """Return everything that determines the graphs of a network, as text.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def graph_signature(network):
     Returns
     -------
     str or None
-        None if the configuration does not determine the graphs: for subclasses of
-        `keras.Model`, and for layers, losses or metrics of the user's own.
+        None if the configuration does not determine the graphs, as for subclasses of
+        `keras.Model` and for a user's own layers, losses and metrics.
     """
     try:
         return _signature(network)
@@ -111,7 +111,7 @@ def _signature(network):
         raise UnsupportedModelError  # an operation between layers, such as x + y
     optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
     if (
-        "learning_rate" not in optimizer  # it wraps another optimizer
+        "learning_rate" not in optimizer  # wraps another optimizer
         or optimizer.get("loss_scale_factor")
         or optimizer.get("gradient_accumulation_steps")
         or any(weight_decay_exclusions(model.optimizer))
@@ -119,7 +119,7 @@ def _signature(network):
         raise UnsupportedModelError
     del optimizer["name"]
     if isinstance(optimizer["learning_rate"], float):
-        # It is a variable. A schedule is part of the graph instead.
+        # A constant learning rate is a variable. A schedule is part of the graph.
         del optimizer["learning_rate"]
     scalars = []
     parts = [
@@ -138,7 +138,8 @@ def _signature(network):
 
 def _is_builtin_layer(layer):
     activation = getattr(layer, "activation", None)
-    # To serialize a lambda, such as an initializer, Keras needs its source, and warns.
+    # To serialize a lambda, for example an initializer, Keras needs its source code,
+    # and issues a warning.
     has_lambda = any(
         getattr(value, "__name__", None) == "<lambda>" for value in vars(layer).values()
     )
@@ -147,10 +148,11 @@ def _is_builtin_layer(layer):
 
 
 def _without_names(config):
-    """A network's `config` with layers numbered, as automatic names count upwards.
+    """Return the `config` of a network with numbers in place of layer names.
 
-    Names are replaced only where a layer's name is expected, because a layer may have
-    the same name as one of its settings.
+    Automatic names differ between networks, because Keras counts upwards. Names are
+    replaced only where a layer's name is expected, because a layer may have the same
+    name as one of its settings.
     """
     layers = config["layers"]
     indices = {layer["config"]["name"]: i for i, layer in enumerate(layers)}
@@ -187,10 +189,10 @@ def _without_names(config):
 
 
 def _without_values(config, scalars):
-    """`config` without seeds, initial values and the numbers that graphs take as input.
+    """Return `config` without seeds, initial values and scalar inputs of graphs.
 
-    The latter, which :func:`~skcnn._compiled._template.get_scalars` lists, are appended
-    to `scalars`.
+    The scalar inputs, which :func:`~skcnn._compiled._template.get_scalars` lists, are
+    appended to `scalars`.
     """
     if isinstance(config, (list, tuple)):
         return [_without_values(item, scalars) for item in config]

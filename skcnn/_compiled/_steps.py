@@ -1,7 +1,7 @@
-"""Steps of training, evaluation and prediction, many of them in one call.
+"""Run many steps of training, evaluation or prediction in one call.
 
-A chunk of the data goes to the device in one piece, and a loop in the graph cuts it
-into batches. There is no Python between two batches.
+A chunk of the data is sent to the device in one piece, and a loop in the graph splits
+it into batches. No Python code runs between two batches.
 """
 
 import json
@@ -20,10 +20,10 @@ def _spec(array_shape, dtype):
 
 
 def _loop_over_batches(step, augment):
-    """Run `step` on each batch of a chunk, and add up its results."""
-    # The step is a function of its own that is not inlined. If inlined, only some of
-    # its operations get oneDNN kernels, depending on an order of iteration in
-    # TensorFlow that varies between processes.
+    """Return a function that sums the results of `step` over the batches of a chunk."""
+    # Make the step a separate function that is not inlined. If it were inlined, only
+    # some of its operations would get oneDNN kernels, depending on an iteration order
+    # in TensorFlow that varies between processes.
     if is_noinline_quiet():
         step = tf.function(
             step, autograph=False, experimental_attributes={"_noinline": True}
@@ -39,12 +39,13 @@ def _loop_over_batches(step, augment):
             images = tf.cast(x[first:stop], tf.float32)
             if augment is not None:
                 changed = augment(images, tf.stack([seed, first_index + i]))
-                # Resampling loses the static shape, which layers of older Keras need.
+                # Resampling loses the static shape, which layers need in older Keras.
                 images = tf.ensure_shape(changed, images.shape)
             w = None if weight is None else weight[first:stop]
             return i + 1, totals + step(images, y[first:stop], w)
 
-        # One iteration at a time: a step reads the weights that the last one wrote.
+        # Run one iteration at a time, as each step reads the weights that the previous
+        # step wrote.
         _, totals = tf.while_loop(
             lambda i, _: i < n_steps, body, (0, totals), parallel_iterations=1
         )
@@ -65,7 +66,7 @@ def _count_correct(y, outputs):
 def _make_step(template, train):
     """Return a function that does what ``Model.train_step`` or ``test_step`` does.
 
-    The step returns the sum of the loss over its samples, and the number of correct
+    The function returns the loss summed over the samples, and the number of correct
     predictions.
     """
     model = template.model
@@ -88,21 +89,21 @@ def _make_step(template, train):
 class EpochRunner:
     """Trains or evaluates a network on one chunk of the data after another.
 
-    The graph is shared between networks of one signature. A network without one runs
-    ``model.train_step`` or ``model.test_step`` in a graph of its own.
+    The graph is shared between networks with the same signature. A network without a
+    signature runs ``model.train_step`` or ``model.test_step`` in its own graph.
 
     Parameters
     ----------
     network : TrainableNetwork
     train : bool
-        Whether to train, or to evaluate.
+        Whether to train rather than evaluate.
     image_shape, image_dtype, target_shape, target_dtype
         Shape and dtype of one image and of its target.
     weighted : bool
         Whether the samples have weights.
     augment : dict, callable or None
         Settings of :func:`~skcnn._network._augmentation.random_affine`, or a function
-        of images and a seed that calls a layer of the user's.
+        of images and a seed that calls a user's layer.
     batch_size : int
     """
 
@@ -124,7 +125,7 @@ class EpochRunner:
         specs = [_spec(image_shape, image_dtype), _spec(target_shape, target_dtype)]
         specs += [_spec((), tf.float32)] if weighted else []
         self._dtypes = [spec.dtype for spec in specs]
-        # Sums so far, batch size, seed, index of the first batch
+        # The sums so far, the batch size, the seed and the index of the first batch.
         specs += [tf.TensorSpec((2,), tf.float64), *[tf.TensorSpec((), tf.int32)] * 3]
         settings = augment if isinstance(augment, dict) else None
         if settings is not None:
@@ -174,13 +175,13 @@ class EpochRunner:
             self._run = trace(run, specs, network.keras_config, optimizer)
 
     def start(self):
-        """Begin an epoch, or an evaluation."""
+        """Start an epoch or an evaluation."""
         self._totals, self._n = tf.zeros(2, tf.float64), 0
         if not self._is_shared:
             self.model.reset_metrics()
 
     def __call__(self, chunk, seed, first_index):
-        """Run all batches of a chunk of images, targets and, optionally, weights."""
+        """Run all batches of a chunk: images, targets and, if any, sample weights."""
         inputs = [
             tf.convert_to_tensor(part, dtype)
             for part, dtype in zip(chunk, self._dtypes, strict=True)
@@ -195,7 +196,7 @@ class EpochRunner:
         self._n += len(chunk[0])
 
     def logs(self):
-        """Return loss and metrics since :meth:`start`, as a dict of float."""
+        """Return the loss and metrics since :meth:`start`, as a dict of float."""
         if not self._is_shared:
             logs = {k: float(v) for k, v in self.model.get_metrics_result().items()}
             return {"loss": logs.pop("loss"), **logs}  # older Keras sorts by name

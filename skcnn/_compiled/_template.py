@@ -1,13 +1,14 @@
-"""Templates: networks that a graph is traced on, in place of other networks.
+"""Templates: networks on which graphs are traced, in place of other networks.
 
-A template has the structure of the network that it stands for, and values of its own,
-which are never used: the graph is called with the variables of other networks. A
-template computes the same as the network, but faster where TensorFlow has an operation
-for what Keras composes of many: batch normalization and Adam. Numbers that may differ
-between networks of one signature become tensors while the graph is traced.
+A template has the structure of the network that it stands for. Its own values are never
+used, because the graph is called with the variables of other networks. A template
+computes the same results as the network. It is faster where TensorFlow has a single
+operation for what Keras composes of many: batch normalization and Adam. Numbers that
+may differ between networks with the same signature become tensors while the graph is
+traced.
 
-Each fast piece checks that it can replace Keras' piece, and leaves it in place
-otherwise. Results agree to the rounding of float32.
+Each fast implementation is used only where it can replace that of Keras. The results
+agree up to float32 rounding.
 """
 
 import keras
@@ -20,12 +21,12 @@ from .._utils._fixes import adam_slots, is_fused_adam_possible
 
 
 def is_active_dropout(config):
-    """Return whether a dropout layer of this configuration has a rate to pass in."""
+    """Return whether a dropout layer with this configuration has a rate to pass in."""
     return config["rate"] > 0 and config["noise_shape"] is None
 
 
 def _scalar_attributes(model):
-    """Object and attribute of each scalar input, in one order for all networks.
+    """Return the object and attribute of each scalar input, in a fixed order.
 
     An attribute may also hold a list of scalars, one for each channel.
     """
@@ -51,7 +52,7 @@ def _scalar_attributes(model):
 
 
 def get_scalars(model):
-    """Dropout rates, scales and offsets by channel and L2 factors, as a flat list."""
+    """Return dropout rates, channel scales and offsets, and L2 factors, as one list."""
     scalars = []
     for thing, name in _scalar_attributes(model):
         value = getattr(thing, name)
@@ -60,7 +61,7 @@ def get_scalars(model):
 
 
 def set_scalars(model, scalars):
-    """Set what :func:`get_scalars` returned, as tensors while a graph is traced."""
+    """Set the scalars that :func:`get_scalars` lists, to tensors while tracing."""
     i = 0
     for thing, name in _scalar_attributes(model):
         if isinstance(getattr(thing, name), list):
@@ -87,14 +88,14 @@ class _Dropout(keras.layers.Dropout):
 
 
 class _FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization as one operation.
+    """Batch normalization in a single operation.
 
-    Keras composes it of a dozen, each of which passes over all activations.
+    Keras composes it of a dozen operations, each of which passes over all activations.
     """
 
     @staticmethod
     def can_replace(layer):
-        """Return whether it computes what this layer of Keras does."""
+        """Return whether this class computes the same as the given Keras layer."""
         return (
             layer.axis in (-1, 3)
             and layer.center
@@ -107,7 +108,7 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
         if len(inputs.shape) != 4 or mask is not None:
             return super().call(inputs, training=training, mask=mask)
         trains = bool(training and self.trainable)
-        # In float32, as Keras does.
+        # Compute in float32, as Keras does.
         x = tf.cast(inputs, tf.float32)
         scale, offset = self.scale_and_offset()
         unused = tf.zeros(0)
@@ -121,8 +122,8 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=trains,
         )
         if trains:
-            # The operation returns the unbiased variance, n / (n - 1) times the
-            # variance of the batch, which Keras averages.
+            # The operation returns the unbiased variance, but Keras averages the
+            # variance of the batch, which is smaller by a factor of (n - 1) / n.
             n = tf.cast(tf.size(x) // tf.shape(x)[3], tf.float32)
             for moving, value in (
                 (self.moving_mean, mean),
@@ -139,11 +140,11 @@ class _NormalizedInput(_FusedBatchNormalization):
     """Normalization of the images without scale and offset.
 
     :class:`_FoldedConv2D` applies both to its kernels instead. The output then depends
-    on no weights, so that training needs no gradient with respect to it, which would
+    on no weights, so training needs no gradient with respect to the output, which would
     cost as much as a gradient of the whole convolution.
 
-    The output has an additional channel of ones, which the offset is multiplied by. It
-    ends at the border of the image, because padding comes after normalization.
+    The output has an additional channel of ones, by which the offset is multiplied. The
+    ones end at the border of the image, because padding comes after normalization.
     """
 
     def compute_output_shape(self, input_shape):
@@ -158,14 +159,14 @@ class _NormalizedInput(_FusedBatchNormalization):
 
 
 class _FoldedConv2D(keras.layers.Conv2D):
-    """The convolution after :class:`_NormalizedInput`.
+    """Convolution that follows :class:`_NormalizedInput`.
 
-    It multiplies its kernels by scale and offset of the normalization, instead of the
-    images. These are the same sums in another order.
+    It applies the scale and offset of the normalization to its kernels instead of the
+    images. The sums are the same, but in a different order.
     """
 
-    # Set to a function that returns the layer: as an attribute, Keras would track it as
-    # a part of this layer.
+    # A function that returns the normalization layer. If the layer itself were an
+    # attribute, Keras would track it as a part of this layer.
     normalization = None
 
     def build(self, input_shape):
@@ -193,7 +194,7 @@ class _FoldedConv2D(keras.layers.Conv2D):
 
 
 def _normalized_convolution(model):
-    """The normalization of the input and the convolution after it, or two Nones.
+    """Return the normalization of the input and the convolution after it, or Nones.
 
     A rescaling may come first, as it has no weights.
     """
@@ -210,7 +211,7 @@ def _normalized_convolution(model):
                 (normalization,) = _consumers(model, normalization.output)
             (convolution,) = _consumers(model, normalization.output)
     except (AttributeError, StopIteration, ValueError):
-        # No such layers, several, or layers that are called repeatedly
+        # There are no such layers or several, or they are called repeatedly.
         return None, None
     if (
         type(normalization) is keras.layers.BatchNormalization
@@ -237,9 +238,9 @@ def _consumers(model, tensor):
 
 
 class _FusedAdam:
-    """Adam's update as one operation for each variable instead of a dozen.
+    """Mixin that updates each variable in a single operation instead of a dozen.
 
-    The same formula in TensorFlow's kernel, which passes over memory once.
+    TensorFlow's kernel computes the same formula in a single pass over memory.
     """
 
     def apply(self, grads, trainable_variables=None):
@@ -284,12 +285,12 @@ def _optimizer_class(optimizer):
 
 
 def make_template(network):
-    """A network of the same structure, to trace a graph on.
+    """Make a network of the same structure, on which a graph can be traced.
 
     Parameters
     ----------
     network : TrainableNetwork
-        With a graph signature.
+        A network with a graph signature.
 
     Returns
     -------

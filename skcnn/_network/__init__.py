@@ -1,6 +1,6 @@
-"""From hyper-parameters to a compiled Keras network.
+"""Build a compiled Keras network from hyperparameters.
 
-It takes constructor parameters and properties of the training data, and gives a network
-with its optimizer, its loss and, if asked for, averages of its weights; it also copies
-and serializes such networks. It imports `_utils` only.
+This part takes constructor parameters and properties of the training data. It returns a
+network with its optimizer, its loss and, if requested, averages of its weights. It also
+copies and serializes such networks. It imports only `_utils`.
 """

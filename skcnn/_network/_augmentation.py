@@ -13,12 +13,12 @@ FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 def check_augment(augment):
-    """The parameter `augment` as settings of :func:`random_affine`, a layer, or None.
+    """Return `augment` as settings of :func:`random_affine`, as a layer, or as None.
 
     Raises
     ------
     ValueError
-        For a dict with an unknown key or a value out of range.
+        If a dict has an unknown key or a value out of range.
     """
     if augment is False or augment is None:
         return None
@@ -57,7 +57,7 @@ def check_augment(augment):
 
 
 def check_layer(augment):
-    """Raise a TypeError if `augment` is neither settings nor a Keras layer."""
+    """Raise a TypeError if `augment` is neither a dict, nor a Keras layer, nor None."""
     from keras import Layer
 
     if augment is not None and not isinstance(augment, (dict, Layer)):
@@ -68,7 +68,7 @@ def check_layer(augment):
 
 
 def layer_settings(layer):
-    """Class and configuration of a layer, without names and seeds, which fit sets."""
+    """Return the class and the configuration of a layer, without names and seeds."""
 
     def without_names_and_seeds(part):
         if isinstance(part, dict):
@@ -90,7 +90,7 @@ def copy_layer(layer, image_shape, seed):
     Raises
     ------
     ValueError
-        If the layer returns images of another shape.
+        If the layer changes the shape of images.
     """
     with seeded_build(seed_sequence(seed, AUGMENT)):
         copy = type(layer).from_config(layer.get_config())
@@ -106,13 +106,13 @@ def copy_layer(layer, image_shape, seed):
 
 
 def augmented(images, augment, seed):
-    """Augment images as training does.
+    """Return images augmented in the same way as in training.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width, channels)
     augment : dict, keras.Layer or None
-        What :func:`check_augment` returns.
+        The return value of :func:`check_augment`.
     seed : int
 
     Returns
@@ -132,9 +132,9 @@ def augmented(images, augment, seed):
 def random_affine(images, seed, *, flip, rotation, zoom):
     """Flip, rotate and zoom each image of a batch at random, in one resampling.
 
-    The three are composed into one affine map, so that an image is interpolated once
-    instead of three times. Pixels beyond the border are reflected, as in Keras' layers
-    by default.
+    The three operations are composed into one affine map, so that an image is
+    interpolated once instead of three times. Pixels beyond the border are reflected, as
+    in Keras' layers by default.
 
     Parameters
     ----------
@@ -142,11 +142,11 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     seed : tf.Tensor of shape (2,) and dtype int32
         Seed of stateless random numbers. The same seed gives the same images.
     flip : {"horizontal", "vertical", "horizontal_and_vertical"} or None
-        Each flip has probability one half.
+        Directions of the flips, each with a probability of one half.
     rotation : float
-        Largest angle as a fraction of a full turn, to either side.
+        Largest angle in either direction, as a fraction of a full turn.
     zoom : float
-        Largest relative change of the visible size, in or out.
+        Largest relative change of the visible size, when zooming in or out.
 
     Returns
     -------
@@ -164,8 +164,8 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     width = tf.cast(tf.shape(images)[2], tf.float32)
     draws = tf.random.stateless_uniform((5, n), seed, -1.0, 1.0)
     angle = draws[0] * (rotation * 2 * math.pi)
-    # One factor for both axes, so that objects keep their proportions. Keras'
-    # RandomZoom draws one for each axis if it is given both.
+    # Use one factor for both axes, so that objects keep their proportions. Keras'
+    # RandomZoom draws one factor for each axis if it is given both.
     scale = 1.0 + draws[1] * zoom
     ones = tf.ones_like(scale)
     sign_x = sign_y = ones
@@ -174,7 +174,7 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     if flip in ("vertical", "horizontal_and_vertical"):
         sign_y = tf.where(draws[3] < 0, -ones, ones)
     cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # The map from a pixel of the result to its source pixel, about the centre: flip,
+    # Map each pixel of the result to its source pixel, relative to the centre: flip,
     # then rotate and scale.
     a, b = cos * sign_x, -sin * sign_y
     c, d = sin * sign_x, cos * sign_y

@@ -1,8 +1,8 @@
 """The adapter to scikeras: call a builder, compile what it returns, and check it.
 
-All contact with scikeras is here, and no public signature, attribute or error shows
-it. The adapter uses its builder protocol (``meta``, ``compile_kwargs``, routing of
-parameters) and its way to compile. Training, prediction and the checks of the data are
+Only this module uses scikeras, and no public signature, attribute or error message
+shows it. The adapter uses scikeras' builder protocol (``meta``, ``compile_kwargs`` and
+the routing of parameters) and its compilation. Training, prediction and data checks are
 our own.
 """
 
@@ -17,7 +17,7 @@ from ._outputs import output_activation, single_loss
 
 _MISSING = object()
 # scikeras replaces these methods for the whole process when it is imported. Keras 3
-# pickles and copies its objects without them, so the import is undone.
+# pickles and copies its objects without them, so the replacement is undone.
 _REPLACED_METHODS = [
     (keras.Model, "__reduce__"),
     (keras.Model, "__deepcopy__"),
@@ -30,7 +30,7 @@ _REPLACED_METHODS = [
 def _import_scikeras():
     """Import scikeras and leave Keras' classes as they were.
 
-    If the user has imported scikeras before, they get what its import does.
+    If the user has already imported scikeras, its changes to Keras are kept.
     """
     if "scikeras" in sys.modules:
         import scikeras.wrappers
@@ -56,7 +56,7 @@ _scikeras = _import_scikeras()
 def _with_named_arguments_only(builder):
     """Wrap a builder so that it gets ``meta`` only if its signature names it.
 
-    scikeras puts all that it has into ``**kwargs``, which builders pass on to layers.
+    scikeras passes everything it has to ``**kwargs``, which builders pass on to layers.
     """
     signature = inspect.signature(builder)
 
@@ -77,13 +77,13 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
     """
 
     def _check_model_param(self):
-        # scikeras accepts functions and partials only, and a built Keras model, which
-        # would keep its weights from fit to fit. CNNClassifier has checked the builder.
+        # scikeras accepts only functions, partials and built Keras models, which would
+        # keep their weights from fit to fit. CNNClassifier has checked the builder.
         return _with_named_arguments_only(self.model)
 
     def compiled_model(self, meta, label_smoothing):
         """Call the builder, and compile the network unless the builder did."""
-        vars(self).update(meta)  # what a builder gets as `meta`
+        vars(self).update(meta)  # scikeras passes these attributes as `meta`
         # With a random state, scikeras would switch TensorFlow's op determinism on and
         # off for the whole process. The caller seeds the builder instead.
         self._random_state = None
@@ -104,8 +104,8 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
             model(np.zeros((1, *meta["image_shape_"]), np.float32), training=False)
         self.loss = default_loss(model, label_smoothing)
         if model.compiled and model.loss is None:
-            # The builder passed on `compile_kwargs`, which has no loss, as in scikeras:
-            # the loss depends on the outputs. Only the loss is replaced.
+            # The builder used `compile_kwargs`, which contains no loss, as in scikeras,
+            # because the loss depends on the outputs. Replace only the loss.
             arguments = compile_arguments(model) or {"optimizer": model.optimizer}
             model.compile(**arguments | {"loss": self.loss})
         self.model_ = model
@@ -133,28 +133,28 @@ def build_model(builder, meta, *, optimizer, label_smoothing=0.0):
     Parameters
     ----------
     builder : callable
-        Returns a `keras.Model`, compiled or not. It gets ``meta`` and
-        ``compile_kwargs`` if its signature names them.
+        Function that returns a `keras.Model`, compiled or not. It is called with
+        ``meta`` and ``compile_kwargs`` if its signature names them.
     meta : dict
         Properties of the training data: ``image_shape_``, ``n_classes_``,
         ``classes_``, and, for builders written for scikeras, ``X_shape_``,
         ``X_dtype_``, ``n_features_in_``, ``target_type_``, ``n_outputs_expected_``.
     optimizer : keras.optimizers.Optimizer
-        Used unless the builder compiles with another one.
+        The optimizer to use unless the builder sets its own.
     label_smoothing : float
-        Label smoothing of the loss, unless the builder compiles with a loss.
+        Label smoothing of the loss, unless the builder sets a loss.
 
     Returns
     -------
     keras.Model
-        Built and compiled.
+        The built and compiled network.
     """
     adapter = _Adapter(builder, optimizer=optimizer, metrics=["accuracy"])
     return adapter.compiled_model(meta, label_smoothing)
 
 
 def check_single_output(model):
-    """Raise a ValueError for a network with several outputs or inputs."""
+    """Raise a ValueError if a network has several inputs or outputs."""
     for name in ("inputs", "outputs"):
         tensors = getattr(model, name, None)
         if isinstance(tensors, (list, tuple)) and len(tensors) > 1:
@@ -230,7 +230,7 @@ def _gives_probabilities(model, images):
     if activation is not None and is_from_keras(activation):
         right = keras.activations.softmax if several else keras.activations.sigmoid
         return activation is right
-    # A layer or function of the user's own: look at its outputs for some images.
+    # For a user's own layer or activation, look at the outputs for some images.
     some = images.take(np.arange(min(8, len(images)))).astype(np.float32)
     outputs = keras.ops.convert_to_numpy(model(some, training=False))
     outputs = outputs.astype(np.float64)
@@ -243,23 +243,25 @@ def _gives_probabilities(model, images):
 def target_encoder(model, n_classes):
     """Return a function from class indices to the targets that the loss expects.
 
-    scikeras decides this by a loss that the user has to name twice. Here the compiled
+    scikeras uses a loss for this that the user has to specify twice. Here, the compiled
     network decides.
     """
     if model.output_shape[-1] == 1:
         return lambda y_encoded: y_encoded.astype(np.float32).reshape(-1, 1)
     if _takes_class_indices(model, n_classes):
         return lambda y_encoded: y_encoded.astype(np.int32)
-    # Called chunk by chunk: with many classes, one-hot rows are larger than images.
+    # Targets are encoded in chunks: with many classes, one-hot rows are larger than
+    # images.
     return np.eye(n_classes, dtype=np.float32).__getitem__
 
 
 def _takes_class_indices(model, n_classes):
     """Return whether the loss expects class indices, and not one-hot rows.
 
-    Names decide for Keras' own losses. A loss of the user's is called with both: with
-    the right targets it is lower for outputs that favour the right class than for those
-    that favour another one. If that holds for both or for neither, the name decides.
+    For Keras' own losses, the name decides. A user's loss is called with both kinds of
+    targets: with the right kind, it is lower for outputs that favour the right class
+    than for outputs that favour a wrong one. If this holds for both kinds or for
+    neither, the name decides.
     """
     loss = single_loss(model)
     by_name = "sparse" in _loss_name(model)
@@ -277,9 +279,10 @@ def _as_indices(y_encoded):
 
 
 def _prefers_right_class(model, loss, encode, n_classes):
-    """Return whether a loss is lowest for the right class, with targets of `encode`.
+    """Return whether a loss is lower for the right class, with targets from `encode`.
 
-    Some classes are tried, each with confident outputs for it and for another class.
+    Up to five classes are tried, each with confident outputs for that class and for a
+    different one.
     """
     is_logits = output_activation(model) is not None
     high, low = (4.0, -4.0) if is_logits else (0.9, 0.1 / (n_classes - 1))

@@ -1,4 +1,4 @@
-"""The built-in network: one parametric builder."""
+"""The builder of the built-in network."""
 
 import math
 
@@ -6,7 +6,7 @@ import math
 # takes a quarter of the time, and no loss of accuracy was measured.
 _LARGE_IMAGE = 32
 # Keras' default of 0.99 needs hundreds of steps to forget the initial statistics, more
-# than a fit on few images has. The presets keep it.
+# than a fit on few images has. The presets keep Keras' default.
 _MOMENTUM, _KERAS_MOMENTUM = 0.9, 0.99
 
 
@@ -19,7 +19,7 @@ def scaled_filters(filters, last_filters, width_factor):
 
 
 def as_units(dense_units):
-    """Return the units of the hidden dense layers as a tuple, empty for None."""
+    """Return the units of the hidden dense layers as a tuple, or () for None."""
     if dense_units is None:
         return ()
     try:
@@ -48,30 +48,31 @@ def build_cnn(
 ):
     """Build the network that `CNNClassifier` trains if `model` is None.
 
-    Blocks of ``Conv2D(same) -> BatchNormalization -> relu -> MaxPooling2D -> Dropout``,
-    then ``GlobalAveragePooling2D -> Dense(relu) -> Dense(softmax)``, with batch
-    normalization of the input in front; `batch_norm`, `pooling` and `normalize` may
-    leave out or replace what they name.
+    The network has a batch normalization of the input, blocks of ``Conv2D(same) ->
+    BatchNormalization -> relu -> MaxPooling2D -> Dropout``, and ends with
+    ``GlobalAveragePooling2D -> Dense(relu) -> Dense(softmax)``. The parameters
+    `normalize`, `batch_norm` and `pooling` may remove or replace the layers that they
+    control.
 
     Parameters
     ----------
     meta : dict
         Properties of the training data: ``image_shape_`` (height, width, channels),
-        ``n_classes_`` and, if `normalize`, ``input_rescaling_``: scale and offset of
-        each channel, as two lists.
+        ``n_classes_`` and, if `normalize`, ``input_rescaling_`` (the scale and offset
+        of each channel, as two lists).
     filters, last_filters, kernel_size, stem_strides, width_factor, dense_units, \
             dropout, last_dropout, l2, normalize, batch_norm, pooling
         As in :class:`~skcnn.CNNClassifier`.
     dtype : str
         Keras dtype policy of all layers but the last, which is always float32.
     seed : numpy.random.SeedSequence
-        Determines the initial weights. Each layer gets a seed of its own, so that
-        no seed is drawn from a global generator.
+        Determines the initial weights. Each layer gets its own seed, so that no seed is
+        drawn from a global generator.
 
     Returns
     -------
     keras.Model
-        Not compiled.
+        The network, not compiled.
     """
     from keras import Input, Model, initializers, layers, regularizers
 
@@ -85,9 +86,9 @@ def build_cnn(
     x = inputs
     momentum = _MOMENTUM if batch_norm else _KERAS_MOMENTUM
     if normalize:
-        # Images are brought to mean 0 and variance 1 by the statistics of the training
-        # images, so that the moving averages of the normalization start where they
-        # belong. In bfloat16, values far from zero would lose their last digits here.
+        # Bring images to mean 0 and variance 1 with the statistics of the training
+        # images, so that the moving averages of the normalization start at the right
+        # values. In bfloat16, values far from zero would lose their last digits here.
         scale, offset = meta["input_rescaling_"]
         x = layers.Rescaling(scale, offset, dtype="float32", name="rescale")(x)
         x = layers.BatchNormalization(momentum=momentum, dtype=dtype, name="normalize")(
@@ -121,7 +122,7 @@ def build_cnn(
                 momentum=momentum, dtype=dtype, name=f"batch_norm_{block}"
             )(x)
             x = layers.Activation("relu", dtype=dtype, name=f"relu_{block}")(x)
-        # An axis that has shrunk to one pixel, in small images, is not pooled.
+        # With small images, do not pool an axis that has shrunk to one pixel.
         pool = tuple(2 if size >= 2 else 1 for size in x.shape[1:3])
         if pool != (1, 1):
             x = layers.MaxPooling2D(pool, dtype=dtype, name=f"pool_{block}")(x)
@@ -142,7 +143,7 @@ def build_cnn(
             dtype=dtype,
             name=f"dense_{index}",
         )(x)
-    # A softmax in bfloat16 would give probabilities of three digits.
+    # A softmax in bfloat16 would give probabilities with only three digits.
     outputs = layers.Dense(
         meta["n_classes_"],
         activation="softmax",

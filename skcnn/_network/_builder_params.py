@@ -5,7 +5,7 @@ import inspect
 
 from .._utils._validation import did_you_mean
 
-# Arguments of a builder that fit passes, not the user.
+# Arguments of a builder that are passed by fit, and not set by the user.
 _PASSED_BY_FIT = {"meta", "compile_kwargs", "params"}
 NO_VALUE = inspect.Parameter.empty
 
@@ -34,14 +34,14 @@ def check_builder(model):
 
 
 def builder_parameters(model):
-    """Tunable parameters of a builder and their values.
+    """Return the tunable parameters of a builder and their values.
 
     Returns
     -------
     values : dict of str to object
-        `NO_VALUE` for a parameter without a default.
+        The value of each parameter, or `NO_VALUE` if it has no default.
     open_ended : bool
-        Whether the builder takes any other name too (``**kwargs``).
+        Whether the builder also accepts any other name (``**kwargs``).
     """
     if not callable(model):  # None, or a mistake that fit reports
         return {}, False
@@ -58,7 +58,7 @@ def builder_parameters(model):
 
 
 def bind_builder(model, **values):
-    """`model` as a partial with these values, as `set_params` needs it."""
+    """Return a partial of `model` with these values, for `set_params`."""
     if model is None:
         raise ValueError(
             f"Got {', '.join(f'model__{name}' for name in values)}, but model is None: "
@@ -73,6 +73,6 @@ def bind_builder(model, **values):
                 f"{sorted(known)}." + did_you_mean(name, known, "model__")
             )
     if isinstance(model, functools.partial):
-        # One flat partial, no matter how often parameters are set.
+        # Keep a single flat partial, no matter how often parameters are set.
         return functools.partial(model.func, *model.args, **model.keywords | values)
     return functools.partial(model, **values)

@@ -1,4 +1,4 @@
-"""A model that was trained elsewhere, as the network of a fitted classifier."""
+"""Use a model that was trained elsewhere as the network of a fitted classifier."""
 
 import keras
 import numpy as np
@@ -7,12 +7,12 @@ from ._build import check_network, default_loss
 
 
 class Architecture:
-    """A builder that returns new networks of the architecture of a model.
+    """Builder that returns new networks with the architecture of a given model.
 
     Parameters
     ----------
     model : keras.Model
-        Sequential, or a functional model.
+        A sequential or functional model.
     """
 
     def __init__(self, model):
@@ -24,22 +24,23 @@ class Architecture:
 
 
 def prepare_model(model, classes, dummy_images):
-    """A compiled model whose outputs are in the order of the sorted classes.
+    """Return a compiled model whose outputs are in the order of the sorted classes.
 
     Parameters
     ----------
     model : keras.Model
     classes : ndarray of shape (n_classes,)
-        In the order of the outputs.
+        The classes, in the order of the outputs.
     dummy_images : callable
-        Takes the shape of an image. Returns some images, to try the model on.
+        Function that takes the shape of an image and returns some images on which to
+        try the model.
 
     Returns
     -------
     model : keras.Model
         The same object if `classes` is sorted.
     classes : ndarray of shape (n_classes,)
-        Sorted.
+        The sorted classes.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(
@@ -77,7 +78,7 @@ def prepare_model(model, classes, dummy_images):
 
 
 def _with_outputs_in_order(model, order):
-    """A model with the layers of another one, and its outputs in another order."""
+    """Return a model with the same layers, but its outputs in the given order."""
     (outputs,) = keras.tree.flatten(model.outputs)
     if outputs.shape[-1] == 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates from constructor parameters."""
+"""Make optimizers from constructor parameters, and check learning rates."""
 
 import copy
 import functools
@@ -15,8 +15,8 @@ def make_optimizer(optimizer, learning_rate):
     Parameters
     ----------
     optimizer : str, callable or keras.optimizers.Optimizer
-        A name, a class or function that takes ``learning_rate``, or an optimizer. An
-        optimizer is copied, and keeps its own learning rate.
+        A name, a class or function that takes ``learning_rate``, or an optimizer
+        object. An object is copied and keeps its own learning rate.
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
 
     Returns
@@ -26,9 +26,9 @@ def make_optimizer(optimizer, learning_rate):
     Raises
     ------
     ValueError
-        For an unknown name.
+        If a name is unknown.
     TypeError
-        For anything else that makes no optimizer.
+        If anything else does not result in an optimizer.
     """
     from keras import optimizers
 
@@ -37,7 +37,7 @@ def make_optimizer(optimizer, learning_rate):
     learning_rate = copy.deepcopy(learning_rate)
     if isinstance(optimizer, optimizers.Optimizer):
         copied = type(optimizer).from_config(optimizer.get_config())
-        # The configuration lacks the names of weights that are not decayed.
+        # The configuration does not contain the names of weights without decay.
         _, pattern = weight_decay_exclusions(optimizer)
         if pattern is not None:
             copied.exclude_from_weight_decay(var_names=[pattern])
@@ -79,7 +79,7 @@ def make_optimizer(optimizer, learning_rate):
 
 @functools.cache
 def _known_optimizers():
-    """Keras' optimizers that have a learning rate, by their names in lower case."""
+    """Return Keras' optimizers that have a learning rate, by name in lower case."""
     from keras import optimizers
 
     return {
@@ -92,7 +92,7 @@ def _known_optimizers():
 
 
 def check_learning_rate(learning_rate):
-    """Raise a TypeError for a callable that is no Keras schedule."""
+    """Raise a TypeError if `learning_rate` is a callable but not a Keras schedule."""
     from keras.optimizers.schedules import LearningRateSchedule
 
     if callable(learning_rate) and not isinstance(learning_rate, LearningRateSchedule):

@@ -1,8 +1,8 @@
-"""What a compiled network's loss expects, and what its outputs mean."""
+"""The loss of a compiled network, and the meaning of its outputs."""
 
 
 def single_loss(model):
-    """The loss that a network was compiled with, out of a list or dict of one."""
+    """Return the loss of a compiled network, unwrapped from a list or dict of one."""
     loss = model.loss
     while isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss
@@ -10,10 +10,10 @@ def single_loss(model):
 
 
 def output_activation(model):
-    """Name of the function that turns outputs into probabilities, or None.
+    """Return the name of the function that turns outputs into probabilities, or None.
 
-    A network whose loss has ``from_logits=True`` puts out logits. They become
-    probabilities by "sigmoid" if there is one output, and by "softmax" otherwise.
+    A network whose loss has ``from_logits=True`` outputs logits. "sigmoid" turns these
+    into probabilities if there is one output, and "softmax" otherwise.
     """
     loss = single_loss(model)
     config = getattr(loss, "get_config", dict)()

@@ -1,8 +1,9 @@
-"""A network as plain data that can be pickled, and back.
+"""Convert a network to plain data that can be pickled, and back.
 
-Keras' configuration of a model names classes and functions. Keras finds its own by
-these names. The user's are kept beside the configuration, in an object of the class
-:class:`UserCode`: nothing else in a packed network can run code when it is unpacked.
+Keras' configuration of a model refers to classes and functions by name. Keras finds its
+own by these names. The user's are stored beside the configuration, in a
+:class:`UserCode` object. Nothing else in a packed network can run code when it is
+unpacked.
 """
 
 import contextlib
@@ -22,15 +23,15 @@ from ._trainable import TrainableNetwork
 
 
 class UserCode:
-    """Classes and functions of the user's that a network consists of.
+    """User-defined classes and functions that a network needs.
 
-    They are pickled as cloudpickle does: by value if they are defined in a notebook or
-    inside a function. Unpickling them may run their code.
+    They are pickled by cloudpickle, which pickles them by value if they are defined in
+    a notebook or inside a function. Unpickling them may run their code.
 
     Parameters
     ----------
     objects : dict of str to class or function
-        By their names in the configuration of the network.
+        The classes and functions, by their names in the configuration of the network.
     """
 
     def __init__(self, objects):
@@ -45,11 +46,11 @@ class UserCode:
 
 
 def pack(network):
-    """Configuration and values of a network, ready to pickle.
+    """Return the configuration and values of a network, ready to pickle.
 
-    Keras pickles a model as the file that ``Model.save`` writes. That file lacks the
-    states of dropout layers, so that a copy would not continue training like its
-    original.
+    Keras pickles a model as the file that ``Model.save`` writes. This file lacks the
+    states of dropout layers, so a copy would not continue training as the original
+    does.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def pack(network):
 
 
 def _pack_model(model):
-    """Configuration of a model, and the classes and functions that it refers to."""
+    """Return the configuration of a model, and the user's code that it refers to."""
     from keras.saving import serialize_keras_object
 
     with _named_functions(model) as functions:
@@ -80,7 +81,7 @@ def _pack_model(model):
 
 
 def unpack(packed):
-    """The TrainableNetwork that :func:`pack` was given."""
+    """Return a copy of the TrainableNetwork that was passed to :func:`pack`."""
     from keras.saving import deserialize_keras_object
 
     user_code = packed["user_code"]
@@ -108,10 +109,10 @@ def unpack(packed):
 
 
 def warn_if_not_copyable(network):
-    """Warn about a network of the user's that cannot be pickled and copied.
+    """Warn if a user's network cannot be pickled and copied.
 
-    It can be trained, so this is no error. It is noticed before training, and not when
-    the trained network is lost.
+    Such a network can still be trained, so this is not an error. The warning comes
+    before training, not when the trained network would be lost.
     """
     try:
         _, objects = _pack_model(network.model)
@@ -130,7 +131,7 @@ def warn_if_not_copyable(network):
 
 
 def _layers(model):
-    """All layers of a model, and those inside them."""
+    """Yield all layers of a model, including nested ones."""
     from keras import Layer
 
     for part in (*getattr(model, "layers", ()), *vars(model).values()):
@@ -141,21 +142,21 @@ def _layers(model):
 
 @contextlib.contextmanager
 def _named_functions(model):
-    """Replace functions in a model by placeholders with unique names, for a moment.
+    """Temporarily replace functions in a model with uniquely named placeholders.
 
-    Keras serializes a function as its name, by which it does not find all functions
-    again, and a lambda as its bytecode, which loses the modules that it uses.
+    Keras serializes a function as its name, by which it cannot find every function
+    again, and a lambda as its bytecode, which loses the modules that the lambda uses.
 
     Yields
     ------
     dict of str to callable
-        The functions by the names of their placeholders.
+        The functions, by the names of their placeholders.
     """
     functions, replaced = {}, []
 
     def placeholder(function):
         def unused():
-            """Stands for a function in a configuration."""
+            """Represent a function in a configuration."""
 
         unused.__name__ = f"function_{len(functions)}_of_skcnn"
         functions[unused.__name__] = function
@@ -191,7 +192,7 @@ def _is_function(value):
 
 
 def _custom_objects(model, config):
-    """The user's classes and functions that `config` names, by these names.
+    """Return the user's classes and functions that `config` refers to, by name.
 
     Those that are registered with Keras are left out, as Keras finds them by itself.
     """
@@ -239,7 +240,7 @@ def _custom_names(config):
 
 
 def _excluded_from_decay(model):
-    """Positions of the weights that the optimizer does not decay.
+    """Return the positions of the network weights that the optimizer does not decay.
 
     The configuration of an optimizer does not contain them.
     """
@@ -252,7 +253,7 @@ def _excluded_from_decay(model):
 
 
 def _exclude_from_decay(model, positions):
-    """Exclude weights from decay, which is possible before the first step only."""
+    """Exclude network weights from decay, which works only before the first step."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if positions:
         excluded = [model.trainable_variables[i] for i in positions]

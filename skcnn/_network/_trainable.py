@@ -2,23 +2,24 @@
 
 import numpy as np
 
+from .._utils._keras_config import DEFAULT_CONFIG
+
 
 class TrainableNetwork:
-    """A compiled Keras model and, if asked for, averages of its weights.
+    """A compiled Keras model and, if requested, averages of its weights.
 
-    Its state is the list `variables`: weights, states of dropout layers, the
-    optimizer's variables, and the averages. Resuming a training means to set all of
-    them.
+    Its state is the list `variables`: weights, states of dropout layers, variables of
+    the optimizer, and averages. To resume training, all of them must be restored.
 
     Parameters
     ----------
     model : keras.Model
-        Built and compiled, with a built optimizer.
+        A built and compiled model with a built optimizer.
     average : bool
         Whether to average weights over training steps.
     keras_config : dict
-        Settings of Keras that the model was built under, and that its graphs are traced
-        under; see :mod:`skcnn._utils._keras_config`.
+        Settings of Keras under which the model was built and its graphs are traced; see
+        :mod:`skcnn._utils._keras_config`.
 
     Attributes
     ----------
@@ -27,7 +28,7 @@ class TrainableNetwork:
     keras_config : dict
     """
 
-    def __init__(self, model, *, average, keras_config):
+    def __init__(self, model, *, average, keras_config=DEFAULT_CONFIG):
         self.model = model
         self.keras_config = keras_config
         self._optimizer = model.optimizer
@@ -41,11 +42,11 @@ class TrainableNetwork:
         return [*self.model.variables, *self.model.optimizer.variables, *averages]
 
     def is_recompiled(self):
-        """Return whether the model has been compiled with another optimizer since."""
+        """Return whether the model has since been compiled with a new optimizer."""
         return self.model.optimizer is not self._optimizer
 
     def check_trainable_variables(self):
-        """Raise a ValueError if other variables are trainable than at compile time."""
+        """Raise a ValueError if the trainable variables changed after compilation."""
         if [id(v) for v in self.model.trainable_variables] != self._trained:
             raise ValueError(
                 "The trainable layers of model_ have changed since it was compiled, "
@@ -55,52 +56,52 @@ class TrainableNetwork:
             )
 
     def shapes(self):
-        """Return shape and dtype of each of `variables`."""
+        """Return the shape and dtype of each of `variables`."""
         return [
             (tuple(v.shape), np.dtype(v.value.dtype.as_numpy_dtype))
             for v in self.variables
         ]
 
     def values(self):
-        """Return the values of `variables`, as arrays."""
+        """Return the values of `variables` as arrays."""
         return [v.value.numpy() for v in self.variables]
 
     def snapshot(self):
-        """Return the values of `variables`, as tensors.
+        """Return the values of `variables` as tensors.
 
-        A tensor shares its memory with the variable until the variable changes, so
-        that frozen weights are never copied.
+        A tensor shares its memory with its variable until the variable changes, so
+        frozen weights are never copied.
         """
         return [v.value.read_value() for v in self.variables]
 
     def assign(self, values):
-        """Restore values that :meth:`values` or :meth:`snapshot` returned."""
+        """Restore the values that :meth:`values` or :meth:`snapshot` returned."""
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
     def swap_averages(self):
-        """Exchange the weights of the last step and their averages exactly."""
+        """Swap the weights of the last step and their averages, without rounding."""
         if self.averages is not None:
             self.averages.swap()
 
     def reset_averages(self):
-        """Let training continue from the weights that the model has now."""
+        """Make training continue from the current weights of the model."""
         if self.averages is not None:
             self.averages.reset()
 
 
 class WeightAverages:
-    """Averages of weights over about the last tenth of all training steps.
+    """Averages of network weights over roughly the last tenth of all training steps.
 
-    The share of the newest weights falls with the number of steps, so that the length
-    of the training need not be known, and the first weights are forgotten. This is the
-    power function profile of Karras et al. (2024), section 3,
+    The share of the newest weights decreases with the number of steps, so the length of
+    training need not be known in advance, and the first weights are forgotten. This is
+    the power function profile of Karras et al. (2024), section 3,
     https://arxiv.org/abs/2312.02696. The exponential averages of Keras' optimizers
-    cover a fixed number of steps instead, too many for short fits and few for long
-    ones.
+    cover a fixed number of steps instead, which is too many for short fits and too few
+    for long ones.
 
-    Between epochs the model has the averages, and this object the weights of the last
-    step; :meth:`swap` exchanges them.
+    Between epochs, the model holds the averages, and this object holds the weights of
+    the last step. :meth:`swap` exchanges them.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ class WeightAverages:
         import keras
 
         self._weights = list(weights)
-        # One name for all: TensorFlow keeps memory for each distinct name.
+        # Use one name for all, as TensorFlow keeps memory for each distinct name.
         self._averages = [
             keras.Variable(
                 "zeros", shape=w.shape, dtype=w.dtype, trainable=False, name="average"

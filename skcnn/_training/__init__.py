@@ -1,7 +1,7 @@
-"""The training of one network, and its predictions.
+"""Train one network, and predict with it.
 
-It takes a network and arrays of images and class indices, and gives a trained network
-with its history: data are read in chunks, epochs are shuffled and run, callbacks are
-called, training stops early, and checkpoints are written and resumed. It imports
+This part takes a network and arrays of images and class indices, and returns the
+trained network with its history. It reads data in chunks, shuffles and runs epochs,
+calls callbacks, stops training early, and writes and resumes checkpoints. It imports
 `_utils`, `_network`, `_compiled` and `_checkpoint`.
 """

@@ -1,4 +1,4 @@
-"""Callbacks of Keras and of scikit-learn, during one fit."""
+"""Keras and scikit-learn callbacks during one fit."""
 
 import copy
 
@@ -8,16 +8,17 @@ from .._utils._fixes import is_from_keras
 
 
 def copy_callbacks(callbacks):
-    """Copies of a user's Keras callbacks for one fit.
+    """Return copies of a user's Keras callbacks for one fit.
 
-    The copies are shallow. What a callback counts in attributes of its own starts anew
-    in each fit. What it refers to is shared: the trial of a study, a list that it
-    appends to, an open file. A class that defines ``__deepcopy__`` decides by itself.
+    The copies are shallow. Attributes that a callback sets start from their initial
+    values in each fit. Objects that it refers to are shared, such as the trial of a
+    study, a list that it appends to, or an open file. A class that defines
+    ``__deepcopy__`` is copied by this method instead.
 
     Raises
     ------
     TypeError
-        For anything that is no Keras callback.
+        If an item is not a Keras callback.
     """
     if callbacks is None:
         return []
@@ -38,7 +39,7 @@ def _copy_callback(callback):
         return copy.deepcopy(callback)
     copied = copy.copy(callback)
     if is_from_keras(callback):
-        # Keras' own callbacks record in containers of their own.
+        # Keras' own callbacks record results in containers that fits must not share.
         for name, value in vars(copied).items():
             if isinstance(value, (dict, list, set)):
                 setattr(copied, name, copy.copy(value))
@@ -46,7 +47,7 @@ def _copy_callback(callback):
 
 
 class KerasCallbacks:
-    """Calls Keras callbacks, and Keras' progress bar, for each epoch.
+    """Calls Keras callbacks and Keras' progress bar for each epoch.
 
     Parameters
     ----------
@@ -57,14 +58,16 @@ class KerasCallbacks:
     verbose : int
         As in ``Model.fit``.
     epochs, steps : int
-        Epochs in all, and steps in each, for the progress bar.
+        Total number of epochs and number of steps per epoch, for the progress bar.
 
     Attributes
     ----------
     steps_per_chunk : int or None
-        1 if a callback has a hook for batches: then each batch is a call from Python.
+        1 if a callback has a batch-level hook, so that each batch is a separate call
+        from Python. Otherwise None.
     on_chunk : BatchHooks or None
-        To call around each chunk. The progress bar is updated once a chunk.
+        The hooks to call before and after each chunk. The progress bar is updated once
+        per chunk.
     """
 
     def __init__(self, callbacks, *, model, targets, verbose, epochs, steps):
@@ -113,8 +116,8 @@ class KerasCallbacks:
 def _build_metrics(model, targets):
     """Build the metrics of a model, as the first batch of ``Model.fit`` does.
 
-    Keras' callbacks look up in them whether a metric should rise or fall. A shared
-    graph computes the accuracy without them.
+    Keras' callbacks look up in these metrics whether a value should rise or fall. A
+    shared graph computes the accuracy without them.
     """
     outputs = np.zeros((len(targets), model.output_shape[-1]), np.float32)
     model.compute_metrics(None, targets, outputs, None)
@@ -140,7 +143,7 @@ def _has_batch_hooks(callback):
     hooks = ("on_train_batch_begin", "on_train_batch_end")
     aliases = ("on_batch_begin", "on_batch_end")
     for hook in (*hooks, *aliases):
-        # Of the object, not of its class: LambdaCallback gets its hooks when created.
+        # Look at the object, not its class: LambdaCallback sets hooks when created.
         function = getattr(getattr(callback, hook), "__func__", None)
         if function is not getattr(Callback, hook):
             return True
@@ -158,7 +161,7 @@ class SklearnCallbacks:
         ``estimator``, ``X``, ``y`` and ``metadata``, as scikit-learn's protocol names
         them.
     fitted_attributes : callable
-        Returns the attributes that turn the estimator into a fitted one.
+        Function that returns the attributes that turn the estimator into a fitted one.
     """
 
     def __init__(self, context, task, fitted_attributes):

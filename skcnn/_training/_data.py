@@ -1,14 +1,14 @@
-"""Training data as it stands in arrays, read in chunks."""
+"""Training data that is stored in arrays and read in chunks."""
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
 
 class ImageReader:
-    """Reads images from an array, a chunk at a time.
+    """Reads images from an array, one chunk at a time.
 
     The array stays as it is: a memory map, a read-only array or flattened rows. Only
-    the chunk that is asked for is copied.
+    the requested chunk is copied.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ class ImageReader:
     def __init__(self, array, shape):
         self.array = array
         self.shape = tuple(shape)
-        # uint8 stays one byte per value all the way to the device.
+        # Images of uint8 keep one byte per value all the way to the device.
         self.dtype = np.uint8 if array.dtype == np.uint8 else np.float32
 
     def __len__(self):
         return len(self.array)
 
     def take(self, rows):
-        """The images of these rows, as a new array (len(rows), *shape).
+        """Return the images of these rows as a new array of shape (len(rows), *shape).
 
         Raises
         ------
@@ -52,12 +52,12 @@ class ImageReader:
 
     @property
     def image_nbytes(self):
-        """Bytes of one image."""
+        """Size of one image in bytes."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
 
 class ArrayDataset:
-    """Images, targets and weights of the rows that a network is trained on.
+    """Images, targets and sample weights of the rows to train on or validate on.
 
     Parameters
     ----------
@@ -65,10 +65,10 @@ class ArrayDataset:
     y_encoded : ndarray of shape (n,)
         Class indices.
     encode : callable
-        Turns class indices into the targets that the loss of the network expects.
+        Function that turns class indices into the targets that the loss expects.
     weight : ndarray of shape (n,) or None
     rows : ndarray of int
-        Indices into the three above.
+        Indices into `images`, `y_encoded` and `weight`.
     """
 
     def __init__(self, images, y_encoded, encode, weight, rows):
@@ -82,7 +82,7 @@ class ArrayDataset:
         return len(self.rows)
 
     def chunks(self, order, chunk_size):
-        """Yield lists of images, targets and weights, in the given order."""
+        """Yield lists of images, targets and any sample weights, in the given order."""
         for start in range(0, len(order), chunk_size):
             rows = self.rows[order[start : start + chunk_size]]
             chunk = [self.images.take(rows), self.encode(self.y_encoded[rows])]
@@ -92,10 +92,10 @@ class ArrayDataset:
 
 
 def rows_with_weight(weight, y_encoded, *, min_classes):
-    """Rows to train on: all, or those with a positive weight.
+    """Return the rows to train on: all rows, or those with a positive weight.
 
-    Leaving a sample out is the same as giving it the weight zero, but keeps it out of
-    the statistics of batches, and takes no time.
+    Leaving a sample out has the same effect as giving it a weight of zero, but it also
+    keeps the sample out of the batch statistics, and takes no time.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def rows_with_weight(weight, y_encoded, *, min_classes):
 
 
 def split_rows(rows, y_encoded, validation_fraction, sequence, *, groups=None):
-    """Rows to train on and rows to validate on, stratified by class.
+    """Return the rows to train on and the rows to validate on, stratified by class.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def split_rows(rows, y_encoded, validation_fraction, sequence, *, groups=None):
     validation_fraction : float
     sequence : numpy.random.SeedSequence
     groups : ndarray of shape (n,), default=None
-        The rows of a group stay together. The fraction is then approximate.
+        The rows of a group stay together, so the fraction is approximate.
 
     Returns
     -------

@@ -6,10 +6,10 @@ import math
 class EarlyStopping:
     """Stop when the validation loss has not improved for `patience` epochs.
 
-    An improvement is a loss that is at least `tol` lower than the best one before. The
-    weights of the epoch with the lowest loss are kept, to be restored when training
-    ends. scikit-learn's ``MLPClassifier(early_stopping=True)`` uses `tol` in the same
-    way, but monitors the score and allows for one epoch more.
+    An improvement is a loss that is lower than the lowest previous loss by more than
+    `tol`. The network weights of the epoch with the lowest loss are kept, to be
+    restored when training ends. scikit-learn's ``MLPClassifier(early_stopping=True)``
+    uses `tol` in the same way, but monitors the score and waits for one more epoch.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class EarlyStopping:
             self.best_weights = model.get_weights()
 
     def restore_best_weights(self, model):
-        """Set the weights of the best epoch, if there is one."""
+        """Restore the network weights of the best epoch, if there is one."""
         if self.best_weights:
             model.set_weights(self.best_weights)
 
@@ -49,5 +49,5 @@ class EarlyStopping:
         return {k: v for k, v in vars(self).items() if k not in self._PARAMS}
 
     def set_state(self, state):
-        """Restore a state that :meth:`get_state` returned."""
+        """Restore the attributes that :meth:`get_state` returned."""
         vars(self).update(state)

@@ -9,9 +9,9 @@ class InputStatistics:
     """Mean and variance of each channel, over all images seen so far.
 
     They are computed in float64, chunk by chunk, so that memory maps are read once and
-    large offsets lose no precision. Moving averages of batch statistics, as batch
-    normalization has them, would need hundreds of training steps to reach the values of
-    images that are far from zero or on a small scale.
+    large offsets cause no loss of precision. Moving averages of batch statistics, as in
+    batch normalization, would need hundreds of training steps to adapt to images with
+    values far from zero or on a small scale.
 
     Reference: Chan, Golub and LeVeque (1983), "Algorithms for computing the sample
     variance", https://doi.org/10.1080/00031305.1983.10483115
@@ -51,7 +51,7 @@ class InputStatistics:
         self.count = total
 
     def rescaling(self):
-        """Scale and offset of each channel that give mean 0 and variance 1.
+        """Return the scale and offset that give each channel mean 0 and variance 1.
 
         A channel that has the same value everywhere is not scaled.
 

@@ -13,8 +13,8 @@ from .._utils._warnings import warn_user
 class TrainingLoop:
     """Trains one network, epoch after epoch.
 
-    After each epoch the loop keeps a snapshot of the network. Whatever ends training,
-    an interruption too, leaves the network as it was at the end of an epoch.
+    After each epoch, the loop takes a snapshot of the network. Whatever ends training,
+    even an interruption, leaves the network as it was at the end of an epoch.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class TrainingLoop:
     keras_callbacks : KerasCallbacks
     sklearn_callbacks : SklearnCallbacks
     checkpointer : Checkpointer or NullCheckpointer
-        Entered.
+        A checkpointer whose context has been entered.
     early_stopping : EarlyStopping or None
         Requires `validation`.
     after_epoch : callable or None
@@ -33,8 +33,8 @@ class TrainingLoop:
     max_time : float or None
         Seconds after which training stops at the end of an epoch.
     history : dict of str to list of float
-        Gets one value for each completed epoch, also when training is interrupted. A
-        value that an epoch does not have is NaN, such as a validation loss without
+        Gets one value for each completed epoch, even if training is interrupted. Values
+        that an epoch does not have are NaN, for example validation losses without
         validation data.
     """
 
@@ -70,16 +70,17 @@ class TrainingLoop:
 
     @property
     def n_completed(self):
-        """Epochs of this fit that are completed, with those of a checkpoint."""
+        """Number of completed epochs of this fit, including those of a checkpoint."""
         return self._n_completed
 
     def run(self, n_epochs):
-        """Train for `n_epochs`, or until something else ends training.
+        """Train for `n_epochs` epochs, or until something else ends training.
 
         Raises
         ------
         ValueError
-            If the loss or a weight is not finite, and there is no epoch to go back to.
+            If the loss or a network weight is not finite, and there is no epoch to go
+            back to.
         """
         self.keras_callbacks.on_train_begin()
         n_epochs = self._resume(n_epochs)
@@ -98,7 +99,7 @@ class TrainingLoop:
                 self.checkpointer.checkpoint(self._state)
                 if self._is_out_of_time(start, n_epochs):
                     break
-            # A fit that a callback stopped is not stored: it depends on the callback.
+            # Do not store a fit that a callback stopped, as it depends on the callback.
             if self._n_completed and not stopped_by_callback:
                 finished = self._is_finished(n_epochs)
                 self.checkpointer.finish(self._state, finished=finished)
@@ -112,9 +113,9 @@ class TrainingLoop:
         self._check_weights()
 
     def _resume(self, n_epochs):
-        """Set the state of the latest checkpoint; the number of epochs to train to."""
+        """Restore the latest checkpoint; return the number of epochs to train to."""
         state = self.checkpointer.start
-        self.checkpointer.start = None  # frees memory: it is as large as the network
+        self.checkpointer.start = None  # free its memory: it has all network weights
         if state is None:
             return n_epochs
         self.network.assign(state.variables)
@@ -126,7 +127,7 @@ class TrainingLoop:
         return state.n_epochs if state.has_stopped else n_epochs
 
     def _run_epoch(self, epoch):
-        """Train for one epoch and evaluate; loss and metrics of both."""
+        """Train for one epoch and evaluate; return the loss and metrics of both."""
         self.sklearn_callbacks.on_epoch_begin()
         self.keras_callbacks.on_epoch_begin(epoch)
         logs = self.trainer.train_epoch(
@@ -149,7 +150,7 @@ class TrainingLoop:
             values.append(logs.get(name, math.nan))
 
     def _end_epoch(self, epoch, logs):
-        """Call the callbacks; return whether one of scikit-learn's asks to stop."""
+        """Call the callbacks; return whether a scikit-learn callback asks to stop."""
         self.keras_callbacks.on_epoch_end(epoch, logs)
         if self.early_stopping is not None:
             self.early_stopping.update(epoch, logs["val_loss"], self.network.model)
@@ -160,14 +161,14 @@ class TrainingLoop:
         return stop
 
     def _complete(self, n_completed):
-        """Take the network as it is now for that of the last completed epoch."""
+        """Record the current network as that of the last completed epoch."""
         self._n_completed = n_completed
         self._snapshot = self.network.snapshot()
         if self.early_stopping is not None:
             self._early_stopping_state = self.early_stopping.get_state()
 
     def _state(self):
-        """The state at the end of the last completed epoch, for a checkpoint."""
+        """Return the state at the end of the last completed epoch, for a checkpoint."""
         early_stopping = dict(self._early_stopping_state or {})
         return TrainingState(
             n_epochs=self._n_completed,
@@ -196,9 +197,9 @@ class TrainingLoop:
         return True
 
     def _has_diverged(self, epoch, logs):
-        """Whether a loss is not finite and the last epoch's weights must be restored.
+        """Return whether a loss is not finite, so that weights must be restored.
 
-        Raises a ValueError if there is no early stopping to restore the best epoch.
+        Raise a ValueError if there are no weights that early stopping could restore.
         """
         for name in ("loss", "val_loss"):
             if not np.isfinite(logs.get(name, 0)):
@@ -213,7 +214,8 @@ class TrainingLoop:
         return False
 
     def _check_weights(self):
-        # The last update may have broken weights after the last loss was computed.
+        # The last step may have made weights infinite or NaN after the last loss was
+        # computed.
         for variable in self.network.model.trainable_variables:
             if not np.isfinite(variable.value.numpy()).all():
                 n_epochs = len(self.history["loss"])
@@ -221,7 +223,7 @@ class TrainingLoop:
                 raise ValueError(_diverged(problem))
 
     def _apply_averages_of_optimizer(self):
-        """Replace weights by averages of a user's optimizer, as ``Model.fit`` does."""
+        """Replace weights with the averages of a user's optimizer, as in Keras."""
         model = self.network.model
         if self._n_completed and self.network.averages is None:
             model.optimizer.finalize_variable_values(model.trainable_variables)

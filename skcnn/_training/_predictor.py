@@ -2,21 +2,24 @@
 
 import numpy as np
 
-# Bounds the memory of activations: images of one call, and their pixels in all.
+# Limits on the number of images per call and on their total number of pixels, which
+# bound the memory of activations.
 _MAX_IMAGES = 1024
 _MAX_PIXELS = 2**20
 
 
 class Predictor:
-    """Outputs of a network, computed in batches of few different sizes.
+    """Computes the outputs of a network in batches of a few different sizes.
 
-    A batch is padded to the next power of two. So the same kernels run for any number
-    of images, and the outputs for an image hardly depend on the other images.
+    Each batch is padded to the next power of two. The same kernels therefore run for
+    any number of images, and the outputs for an image hardly depend on the other
+    images.
 
     Parameters
     ----------
     network : TrainableNetwork
-        If its loss takes logits, softmax or sigmoid is applied to its outputs.
+        The network. If its loss takes logits, a softmax or sigmoid is applied to its
+        outputs.
     """
 
     def __init__(self, network):
@@ -24,7 +27,7 @@ class Predictor:
         self._functions = {}
 
     def __call__(self, images):
-        """Outputs for all images of an ImageReader: float32, (n, n_outputs)."""
+        """Return the outputs for all images, as float32 of shape (n, n_outputs)."""
         predict = self._functions.get(images.dtype)
         if predict is None:
             from .._compiled._steps import make_predict_function

@@ -1,4 +1,4 @@
-"""One epoch of training, or one evaluation."""
+"""Run one epoch of training or one evaluation."""
 
 import numpy as np
 
@@ -12,9 +12,10 @@ _CHUNK_BYTES = 2**22
 
 
 class Trainer:
-    """Runs epochs of training, and evaluations, of one network.
+    """Runs training epochs and evaluations of one network.
 
-    A step is that of ``keras.Model.fit``: the same batches give the same weights.
+    A step does the same as a step of ``keras.Model.fit``: the same batches give the
+    same network weights.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class Trainer:
     Raises
     ------
     ValueError
-        If the layer `augment` returns images of another shape.
+        If the layer `augment` changes the shape of images.
     """
 
     def __init__(self, network, *, batch_size, weighted, seed, augment, image_shape):
@@ -51,14 +52,14 @@ class Trainer:
         return -(-len(data) // self.batch_size)
 
     def train_epoch(self, data, epoch, *, steps_per_chunk=None, on_chunk=None):
-        """Train on each row once, in an order that depends on seed and epoch.
+        """Train on each row once, in an order that depends on the seed and the epoch.
 
         Parameters
         ----------
         data : ArrayDataset
         epoch : int
         steps_per_chunk : int, default=None
-            At most this many batches in one call. None: as many as `_CHUNK_BYTES`
+            Maximum number of batches in one call. None means as many as `_CHUNK_BYTES`
             allows.
         on_chunk : BatchHooks, default=None
             Called before and after each chunk.
@@ -88,7 +89,7 @@ class Trainer:
         return logs
 
     def evaluate(self, data):
-        """Return loss and metrics on `data`, without training."""
+        """Return the loss and metrics on `data`, without training."""
         return self._run(data, np.arange(len(data)), train=False)
 
     def _run(self, data, order, *, train, seed=0, steps_per_chunk=None, on_chunk=None):

@@ -1,21 +1,22 @@
-"""Everything that depends on a version or on a private part of another library.
+"""Everything that depends on the version or on a private part of another library.
 
-One function stands for each thing. Its comment names the versions that it was checked
-on, and when it can go. Where a private part is missing, the function says so by its
-return value, and the caller takes the public, slower way to the same result.
-``tests/utils/test_fixes.py`` fails when a private part that we use is gone.
+There is one function for each such dependency. Its docstring names the versions on
+which it was checked, and says when it can be removed. If a private part is missing, the
+function signals this by its return value, and the caller gets the same result in a
+public but slower way. ``tests/utils/test_fixes.py`` fails when a private part that we
+use is gone.
 
-Two places that subclass a class of another library stay outside: the adapter to
-scikeras, in ``_network/_build.py``, and the faster layers and optimizers, in
-``_compiled/_template.py``. Both take what they need from here.
+The code that subclasses classes of other libraries is elsewhere: the adapter to
+scikeras in ``_network/_build.py``, and the faster layers and optimizers in
+``_compiled/_template.py``. Both use the functions of this module.
 """
 
 import contextlib
 import functools
 import inspect
 
-# Checked on scikit-learn 1.6 to 1.9. All of these are private, and what third-party
-# estimators import: imbalanced-learn and skrub do too.
+# Checked on scikit-learn 1.6 to 1.9. All of these are private, but other third-party
+# estimators, such as those of imbalanced-learn and skrub, import them too.
 from sklearn.base import _clone_parametrized
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -71,7 +72,7 @@ except ImportError:
     ProgressBar = None
 
     class CallbackSupportMixin:
-        """Stands in for scikit-learn's mixin, without ``set_callbacks``."""
+        """Substitute for scikit-learn's mixin, without ``set_callbacks``."""
 
         def _init_callback_context(self, **kwargs):
             return NullCallbackContext()
@@ -87,7 +88,8 @@ except ImportError:
 def has_only_progress_callbacks(estimator):
     """Return whether an estimator's scikit-learn callbacks only show progress.
 
-    ``_skl_callbacks`` was checked on scikit-learn 1.9. Its absence means no callbacks.
+    ``_skl_callbacks`` was checked on scikit-learn 1.9. Without it, there are no
+    callbacks.
     """
     callbacks = getattr(estimator, "_skl_callbacks", ())
     return all(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -97,9 +99,10 @@ def has_only_progress_callbacks(estimator):
 
 
 def box_orientation(vertical):
-    """Arguments of `boxplot` for its direction.
+    """Return the argument of `boxplot` that sets its direction.
 
-    Matplotlib 3.10 renamed ``vert`` to ``orientation``; this can go with 3.9.
+    Matplotlib 3.10 renamed ``vert`` to ``orientation``. This can go when 3.10 is the
+    oldest supported.
     """
     from matplotlib import axes
 
@@ -127,11 +130,12 @@ def is_noinline_quiet():
 
 @contextlib.contextmanager
 def unreduced_gradients(optimizer):
-    """Let an optimizer use gradients as they are, not summed over devices.
+    """Make an optimizer use gradients as they are, without summing over devices.
 
-    On one device the sum changes nothing. But TensorFlow registers a gradient function
-    for it and never removes it, and with it the graph, the network and the state of the
-    optimizer: memory would grow with each fit. Keras has no public switch.
+    On one device, the sum changes nothing. However, TensorFlow registers a gradient
+    function for the sum and never removes it. The function keeps the graph, the network
+    and the state of the optimizer alive, so memory would grow with each fit. Keras has
+    no public switch for this.
 
     The method ``_all_reduce_sum_gradients`` was checked on Keras 3.5 to 3.15. Without
     it, the gradients are summed, and memory may grow.
@@ -139,7 +143,7 @@ def unreduced_gradients(optimizer):
     Parameters
     ----------
     optimizer : keras.optimizers.Optimizer or None
-        Optimizers that it wraps are included.
+        The optimizer to change, together with any optimizers that it wraps.
     """
     import tensorflow as tf
 
@@ -159,7 +163,7 @@ def unreduced_gradients(optimizer):
 
 
 def is_fused_adam_possible():
-    """Return whether :func:`adam_slots` finds what it needs in this Keras."""
+    """Return whether :func:`adam_slots` works with the installed version of Keras."""
     from keras.optimizers import Adam
 
     if not hasattr(Adam, "_get_variable_index"):
@@ -170,21 +174,22 @@ def is_fused_adam_possible():
 
 
 def adam_slots(optimizer, variable):
-    """Adam's two moment estimates of a variable, as keras.Variable.
+    """Return Adam's two moment estimates of a variable, as keras.Variable.
 
     ``_get_variable_index``, ``_momentums`` and ``_velocities`` were checked on Keras
-    3.5 to 3.15. Callers ask :func:`is_fused_adam_possible` first.
+    3.5 to 3.15. Callers must check :func:`is_fused_adam_possible` first.
     """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
 
 
 def weight_decay_exclusions(optimizer):
-    """What an optimizer was told by ``exclude_from_weight_decay``, or None.
+    """Return the arguments that ``exclude_from_weight_decay`` was called with.
 
-    Keras keeps it in no configuration. ``_exclude_from_weight_decay`` (ids of
-    variables) and ``_exclude_from_weight_decay_pattern`` (a compiled regular
-    expression) were checked on Keras 3.5 to 3.15.
+    The configuration of an optimizer does not contain them.
+    ``_exclude_from_weight_decay`` (ids of variables) and
+    ``_exclude_from_weight_decay_pattern`` (a compiled regular expression) were checked
+    on Keras 3.5 to 3.15.
 
     Returns
     -------
@@ -210,15 +215,16 @@ def is_weight_decayed(optimizer, variable):
 
 
 def is_from_keras(thing):
-    """Return whether a function or class, or an object's class, is Keras' own.
+    """Return whether a function, a class or the class of an object is Keras' own.
 
-    The name of the module decides, as Keras defines nothing in its public modules.
+    This depends on the name of the defining module, whose first part is the same for
+    the public and private modules of Keras.
     """
     return getattr(thing, "__module__", "").partition(".")[0] == "keras"
 
 
 def compile_arguments(model):
-    """Arguments that a model was compiled with, or None if they are not known.
+    """Return the arguments that a model was compiled with, or None if unknown.
 
     ``_compile_config`` was checked on Keras 3.5 to 3.15. The public
     ``get_compile_config()`` serializes the arguments, which warns for a user's own
@@ -228,11 +234,12 @@ def compile_arguments(model):
 
 
 def output_tensor(layer):
-    """Output of a layer in the graph of its model, or None if it has none.
+    """Return the output of a layer in the graph of its model, or None.
 
-    A model inside a model has a graph of its own, which its ``output`` belongs to; its
-    last call is recorded in ``_inbound_nodes`` only (checked on Keras 3.5 to 3.15).
-    Without that, the public ``output`` serves all layers that are called once.
+    If the layer is itself a model, its ``output`` belongs to its own, inner graph. Only
+    ``_inbound_nodes`` records its last call (checked on Keras 3.5 to 3.15). Without
+    this attribute, the public ``output`` is used, which works for all layers that are
+    called once.
     """
     nodes = getattr(layer, "_inbound_nodes", None)
     if nodes is None:
@@ -245,13 +252,13 @@ def output_tensor(layer):
 
 @contextlib.contextmanager
 def fresh_auto_names():
-    """Let Keras' automatic names start from the beginning inside a ``with`` block.
+    """Restart the numbering of Keras' automatic names inside a ``with`` block.
 
-    Each fit then gives the same names as the first. TensorFlow keeps 34 KB for each
-    name that a variable has ever had: memory would grow with each fit.
+    Each fit then creates the same names as the first. Otherwise, memory would grow with
+    each fit, because TensorFlow keeps 34 KB for each name that a variable has ever had.
 
     Keras counts names in its private global state (checked on Keras 3.5 to 3.15).
-    Without access to that, names count upwards, which changes no result.
+    Without access to this state, the numbers keep growing, which changes no results.
     """
     key = "object_name_uids"
     state = _keras_global_state()

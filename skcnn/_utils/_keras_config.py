@@ -1,8 +1,9 @@
 """Global settings of Keras and TensorFlow, which must not change our networks.
 
-What the built-in network is depends on its parameters only. So it is built, compiled
-and traced under Keras' default settings, whatever the process has set. A user's builder
-runs under the settings of the process, and its network is traced under the same ones.
+The built-in network depends on its parameters only. It is therefore built, compiled and
+traced under Keras' default settings, whatever the settings of the process are. A user's
+builder runs under the settings of the process, and its network is traced under the same
+settings.
 """
 
 import contextlib
@@ -16,10 +17,10 @@ DEFAULT_CONFIG = {
 
 
 def config_for_builders():
-    """The settings that a user's builder runs under: those of the process.
+    """Return the settings under which a user's builder runs.
 
-    The exception is the data format, as builders get the shape of images with channels
-    last.
+    These are the settings of the process, except for the data format: builders are
+    passed image shapes with the channels last.
     """
     return _current_config() | {"image_data_format": "channels_last"}
 
@@ -34,7 +35,7 @@ def _current_config():
 def keras_config(settings, dtype_policy="float32"):
     """Change settings of Keras inside a ``with`` block.
 
-    Functions of TensorFlow are traced there, also after
+    TensorFlow functions are traced inside the block, even after
     ``tf.config.run_functions_eagerly(True)``.
 
     Parameters
@@ -42,8 +43,8 @@ def keras_config(settings, dtype_policy="float32"):
     settings : dict
         Values for the keys of `DEFAULT_CONFIG`.
     dtype_policy : str, default="float32"
-        Policy of a model as a whole. A model with a policy of float16 would scale its
-        losses, whatever the policies of its layers are.
+        Dtype policy of a model as a whole. A model with the policy float16 would scale
+        its losses, whatever the policies of its layers are.
     """
     import tensorflow as tf
     from keras import config
@@ -70,7 +71,7 @@ def _set(settings):
 
 
 def check_execution_mode():
-    """Raise a RuntimeError where TensorFlow is set up in a way that cannot work."""
+    """Raise a RuntimeError if TensorFlow is set up in a way that cannot work."""
     import tensorflow as tf
 
     if tf.distribute.has_strategy():

@@ -1,4 +1,4 @@
-"""Random numbers: one seed for a fit, and a stream of its own for each purpose."""
+"""Random numbers: one seed for each fit, and a separate stream for each purpose."""
 
 import contextlib
 import random
@@ -17,20 +17,21 @@ _lock = threading.RLock()
 
 
 def draw_seed(random_state):
-    """Draw the integer that determines a whole fit from `random_state`."""
+    """Draw from `random_state` the integer that determines a whole fit."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def seed_sequence(seed, purpose, epoch=0):
     """Return the `numpy.random.SeedSequence` of one purpose in one epoch.
 
-    Sequences are addressed, not drawn one after the other. Epoch 7 is shuffled the same
-    way whether this fit trained epochs 1 to 6 or resumes a fit that did.
+    Sequences are addressed by purpose and epoch, not drawn one after the other. Epoch 7
+    is shuffled the same way whether this fit trained epochs 1 to 6 or resumes a fit
+    that did.
 
     Parameters
     ----------
     seed : int
-        From :func:`draw_seed`.
+        The return value of :func:`draw_seed`.
     purpose : int
         One of `WEIGHTS`, `SPLIT`, `SHUFFLE`, `AUGMENT` and `DROPOUT_MASKS`.
     epoch : int, default=0
@@ -55,11 +56,12 @@ def reseed(variables, sequence):
 
 @contextlib.contextmanager
 def seeded_build(sequence):
-    """Seed everything that a user's builder may draw from, and restore it afterwards.
+    """Seed all generators that a user's builder may use, and restore them afterwards.
 
-    Keras draws the seed of an initializer without one from Python's `random`, and some
-    builders use NumPy's global generator. Neither can be passed in, so both are seeded
-    during the call. One builder runs at a time, with fresh automatic names.
+    If an initializer has no seed, Keras draws one from Python's `random`, and some
+    builders use NumPy's global generator. Neither generator can be passed to a builder,
+    so both are seeded while it runs. One builder runs at a time, with fresh automatic
+    names.
     """
     with _lock, fresh_auto_names():
         python_state = random.getstate()

@@ -1,4 +1,4 @@
-"""Import TensorFlow and Keras: late, and without their start-up lines."""
+"""Import TensorFlow and Keras late, and without their start-up messages."""
 
 import contextlib
 import gc
@@ -7,12 +7,12 @@ import subprocess
 import sys
 import threading
 
-# TensorFlow's own switch for its start-up lines. With 0, all of them are printed.
+# TensorFlow's own switch for its start-up messages. With 0, all of them are printed.
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines that are no news to the user: those of severity "info", in the two formats of
+# Lines that tell the user nothing new: lines of severity "info", in the two formats of
 # TensorFlow 2.18 to 2.21, their continuation, and the headline in front of them. Two
-# lines of severity "error" belong to them, as each machine without an NVIDIA driver
-# gets them: the driver's library cannot be loaded (303), and, from TensorFlow 2.17 to
+# lines of severity "error" are included, because every machine without an NVIDIA driver
+# prints them: the driver's library cannot be loaded (303), and, from TensorFlow 2.17 to
 # 2.19, plugins register twice (https://github.com/tensorflow/tensorflow/issues/62075).
 _NO_NEWS = (
     r"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
@@ -21,7 +21,7 @@ _NO_NEWS = (
     r"|.* failed call to cuInit: .* \(303\)"
     r"|.* Unable to register cu(FFT|DNN|BLAS) factory: .* already been registered"
 )
-# Copies standard input to standard error, line by line, without those that match.
+# Copies standard input to standard error, line by line, except for lines that match.
 _FILTER = """
 import os, re, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -37,8 +37,8 @@ def _without_start_up_lines():
     """Filter the lines of `_NO_NEWS` out of what C++ code writes to standard error.
 
     A small Python process reads standard error and passes on all other lines as they
-    come. It outlives this process: when the import crashes, the reason of the crash
-    still reaches the screen, which a filter in this process could not ensure. Where no
+    arrive. It outlives this process, so if the import crashes, the reason for the crash
+    still reaches the screen, which a filter in this process could not ensure. If no
     process can be started, nothing is filtered.
     """
     try:
@@ -82,28 +82,29 @@ def _flush_stderr():
         sys.stderr.flush()
 
 
-# One thread at a time: standard error is filtered for the whole process.
+# Let one thread import at a time, as standard error is filtered for the whole process.
 _lock = threading.Lock()
 _imported_in = None
 
 
 def import_tensorflow():
-    """Import TensorFlow, without the informational lines of its start-up.
+    """Import TensorFlow, without its informational start-up messages.
 
-    TensorFlow reports at import which processor extensions it uses, and at the first
-    operation that there is no GPU. Since 2.19 its own switch does not silence that.
-    Everything else is printed as usual. With the environment variable
-    ``TF_CPP_MIN_LOG_LEVEL=0`` all lines are.
+    At import, TensorFlow reports which processor extensions it uses and, at the first
+    operation, that there is no GPU. Since TensorFlow 2.19, its own switch does not
+    silence these messages. Everything else is printed as usual. With the environment
+    variable ``TF_CPP_MIN_LOG_LEVEL=0``, all messages are printed.
 
-    Two settings of TensorFlow are changed, unless TensorFlow runs already or the user
-    has set them:
+    Two settings of TensorFlow are changed, unless TensorFlow is already running or the
+    user has set them:
 
-    - TensorFlow starts as many threads as there are processors. joblib, Dask and Ray
-      give each worker process its share in the environment variable
-      ``OMP_NUM_THREADS``. TensorFlow then gets that many threads.
-    - TensorFlow allocates the whole memory of a GPU. It is set to allocate what it
-      needs (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth). The
-      environment variable ``TF_FORCE_GPU_ALLOW_GROWTH`` is the user's setting.
+    - By default, TensorFlow starts as many threads as there are processors. joblib,
+      Dask and Ray pass each worker process its share of the processors in the
+      environment variable ``OMP_NUM_THREADS``. TensorFlow is set to use that many
+      threads.
+    - By default, TensorFlow allocates all memory of a GPU. It is set to allocate only
+      what it needs (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth).
+      Users set this with the environment variable ``TF_FORCE_GPU_ALLOW_GROWTH``.
 
     Returns
     -------
@@ -113,10 +114,10 @@ def import_tensorflow():
     Raises
     ------
     ImportError
-        If environment variables select another Keras, or another backend of Keras.
+        If the installed version of Keras or its selected backend is not supported.
     RuntimeError
-        In a process that was forked from one that had imported TensorFlow. The threads
-        of TensorFlow do not exist there, and it would wait for them forever.
+        If the process was forked from one that had imported TensorFlow. The threads of
+        TensorFlow do not exist in the fork, and it would wait for them forever.
     """
     global _imported_in
     if _imported_in is None:
@@ -134,14 +135,15 @@ def import_tensorflow():
 
 
 def _share_processors(threading):
-    share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # of each level
+    # The variable may list one number for each level of nesting.
+    share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     is_set = (
         threading.get_intra_op_parallelism_threads()
         or threading.get_inter_op_parallelism_threads()
         or os.environ.get("TF_NUM_INTRAOP_THREADS")
     )
     if share.isdecimal() and int(share) and not is_set:
-        with contextlib.suppress(RuntimeError):  # TensorFlow runs already
+        with contextlib.suppress(RuntimeError):  # TensorFlow is already running
             threading.set_intra_op_parallelism_threads(int(share))
             threading.set_inter_op_parallelism_threads(int(share))
 
@@ -151,7 +153,7 @@ def _let_memory_grow(config):
         return
     for gpu in config.list_physical_devices("GPU"):
         if config.experimental.get_memory_growth(gpu) is None:  # not set
-            # TensorFlow runs already, or has created logical devices on the GPU.
+            # TensorFlow is already running, or has created logical devices on the GPU.
             with contextlib.suppress(RuntimeError, ValueError):
                 config.experimental.set_memory_growth(gpu, True)
 
@@ -167,7 +169,7 @@ def _import():
 
         _share_processors(tensorflow.config.threading)
         _let_memory_grow(tensorflow.config)
-        if quiet:  # asks the driver, but allocates nothing
+        if quiet:  # this asks the driver, but allocates nothing
             tensorflow.config.list_physical_devices()
         try:
             import keras
@@ -177,7 +179,8 @@ def _import():
                 "the environment variable KERAS_BACKEND to 'tensorflow', or edit "
                 "~/.keras/keras.json."
             ) from error
-    # Not tensorflow.keras, which TF_USE_LEGACY_KERAS replaces by another package.
+    # Check keras, not tensorflow.keras, which TF_USE_LEGACY_KERAS replaces with another
+    # package.
     if int(keras.__version__.split(".")[0]) < 3:
         raise ImportError(
             f"skcnn needs Keras 3, but Keras {keras.__version__} is installed. Install "
@@ -186,8 +189,9 @@ def _import():
     if keras.backend.backend() != "tensorflow":
         raise ImportError(_wrong_backend(keras.backend.backend()))
     if is_first:
-        # Both libraries catch exceptions during their import. Their tracebacks refer to
-        # the frames below, and so to the images that `fit` was called with.
+        # Both libraries catch exceptions while they are imported. The tracebacks of
+        # these exceptions refer to the calling frames, and thus to the images that were
+        # passed to `fit`.
         gc.collect()
 
 

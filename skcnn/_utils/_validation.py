@@ -1,4 +1,4 @@
-"""Checks of what users pass: images, labels, weights and parameters."""
+"""Checks of user input: images, labels, sample and class weights, and parameters."""
 
 import difflib
 import functools
@@ -27,10 +27,10 @@ def as_image_array(images):
     Raises
     ------
     TypeError
-        For paths, iterators, datasets and dicts, with the way to turn them into arrays.
-        Nothing is read from an iterator, which may be endless.
+        If `images` are paths, an iterator, a dataset or a dict. The message says how to
+        turn them into an array. Nothing is read from an iterator, which may be endless.
     ValueError
-        For images that differ in shape.
+        If images differ in shape.
     """
     if hasattr(images, "element_spec"):
         raise TypeError(
@@ -59,7 +59,7 @@ def as_image_array(images):
 
 
 def _check_no_iterator(name, values):
-    """Raise a TypeError for something to iterate over that is no array-like."""
+    """Raise a TypeError if `values` can be iterated over but is not array-like."""
     is_array_like = (
         isinstance(values, Sequence)
         or any(hasattr(values, a) for a in ("__array__", "__array_interface__"))
@@ -105,13 +105,13 @@ def _stack(images):
 
 
 def infer_image_shape(X, requested):
-    """Return height, width and channels of the images in X.
+    """Return the height, width and channels of the images in X.
 
     Parameters
     ----------
     X : ndarray of shape (n, height, width, channels), (n, height, width) or (n, k)
     requested : tuple or None
-        From :func:`check_image_shape`. Required for flattened images.
+        The return value of :func:`check_image_shape`. Required for flattened images.
 
     Returns
     -------
@@ -151,10 +151,10 @@ def infer_image_shape(X, requested):
 
 
 def _looks_channels_first(shape):
-    """Return whether a shape looks like images in PyTorch's order of axes.
+    """Return whether a shape looks like that of images in PyTorch's order of axes.
 
-    Images with a height of 1, 3 or 4 pixels and many channels are rare. Those of one
-    row and a few channels are not: signals have this shape.
+    Images with a height of 1, 3 or 4 pixels and many channels are rare. Images of one
+    row with a few channels are not rare: signals have this shape.
     """
     first, second, third = shape
     return (
@@ -203,19 +203,19 @@ def _shape_of_rows(X, requested):
 
 
 def final_estimator(estimator):
-    """Return the last step of a pipeline, or `estimator` if it is no pipeline.
+    """Return the last step of a pipeline, or `estimator` itself if it is not one.
 
-    A fitted search is replaced by its best estimator first.
+    A fitted search is first replaced by its best estimator.
     """
     estimator = getattr(estimator, "best_estimator_", estimator)
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def to_images(X, image_shape=None, estimator=None):
-    """Return X as an array (n, height, width, channels).
+    """Return X as an array of shape (n, height, width, channels).
 
-    The shape of flattened images is `image_shape`, or else that of the network in
-    `estimator`.
+    If the images are flattened, their shape is `image_shape` or, if that is None, the
+    image shape of `estimator`.
     """
     X = np.asarray(as_image_array(X))
     if X.ndim == 2 and image_shape is None:
@@ -231,7 +231,7 @@ def to_images(X, image_shape=None, estimator=None):
 
 
 def check_labels(y, X, estimator_name):
-    """Return `y` as an array with one class label for each image in X."""
+    """Check `y` and return it as an array with one class label for each image in X."""
     if y is None:
         raise ValueError(
             f"This {estimator_name} estimator requires y to be passed, but the target "
@@ -292,7 +292,7 @@ def encode_targets(y, classes):
     Raises
     ------
     ValueError
-        For a label that is not among `classes`.
+        If a label is not among `classes`.
     """
     y_encoded = np.searchsorted(classes, y)
     y_encoded[y_encoded == len(classes)] = 0
@@ -317,13 +317,13 @@ def label_indices(labels, classes):
         Labels that are not in `classes`.
     """
     unknown = np.setdiff1d(labels, classes)
-    if len(unknown):  # perhaps of another type, which NumPy 1 does not compare
+    if len(unknown):  # perhaps of a different type, which NumPy 1 cannot compare
         return None, unknown
     return (labels[:, None] == classes).argmax(axis=1), unknown
 
 
 def check_weights(sample_weight, class_weight, X, y, classes):
-    """Return the weight of each sample in the loss, or None if all are one."""
+    """Return the weight of each sample in the loss, or None if all weights are one."""
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if np.any(sample_weight < 0):
@@ -346,10 +346,10 @@ def check_weights(sample_weight, class_weight, X, y, classes):
 
 
 def _weights_from_dict(class_weight, y, classes):
-    """Return the weight of each sample, by its label.
+    """Return the weight of each sample, given the weights of the classes.
 
-    A fold may lack a rare class, so a key that is no class is an error only if some
-    class has no weight. This is scikit-learn's rule too.
+    A fold may lack a rare class, so a key that is not a class is an error only if some
+    class has no weight. scikit-learn follows the same rule.
     """
     weight = np.ones(len(y))
     all_weighted = set(classes.tolist()) <= set(class_weight)
@@ -372,7 +372,7 @@ def _weights_from_dict(class_weight, y, classes):
 
 
 def is_int(value):
-    """Return whether `value` is an integer of Python or NumPy, and no bool."""
+    """Return whether `value` is a Python or NumPy integer, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -389,7 +389,7 @@ def check_sizes(name, value):
 def check_image_shape(image_shape):
     """Return `image_shape` as a tuple (height, width, channels), or None.
 
-    One entry may be -1: it is inferred from the number of features.
+    One entry may be -1, which is inferred later from the number of features.
     """
     if image_shape is None:
         return None
@@ -406,7 +406,7 @@ def check_image_shape(image_shape):
 
 
 def same_value(a, b):
-    """Return whether two parameter values are equal, partials by their contents."""
+    """Return whether two parameter values are equal, comparing partials by content."""
     if a is b:
         return True
     if isinstance(a, functools.partial) and isinstance(b, functools.partial):

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user, not at a line of a library."""
+"""Warnings that point at a line of the user's code, not at a line of a library."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ def warn_user(message, category=UserWarning):
     level, frame = 1, sys._getframe()
     while frame is not None and _is_library(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
-    # In a worker process all frames belong to libraries. Then point at the caller.
+    # In a worker process, all frames belong to libraries. Point at the caller instead.
     warnings.warn(message, category, stacklevel=2 if frame is None else level)
 
 

@@ -24,7 +24,7 @@ def check_at_least(name, value, minimum):
 
 
 def check_options(image_size, color_mode, dtype, n_jobs, on_error, out):
-    """Check the arguments that all loaders of files have.
+    """Check the arguments that all file loaders share.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def check_options(image_size, color_mode, dtype, n_jobs, on_error, out):
 
 
 def check_dtype(dtype):
-    """Return the name of `dtype`; raise if it is not one of those that are offered."""
+    """Return the name of `dtype`; raise if it is not supported."""
     choices = ("uint8", "uint16", "float32")
     try:
         name = "None" if dtype is None else np.dtype(dtype).name
@@ -59,7 +59,7 @@ def check_dtype(dtype):
 
 
 def check_n_jobs(n_jobs):
-    """Raise if `n_jobs` is not a number of threads, -1 or the like, or None."""
+    """Raise if `n_jobs` is neither None nor an integer other than 0."""
     if n_jobs is not None and not is_int(n_jobs):
         raise TypeError(
             f"Got n_jobs={n_jobs!r} of type {type(n_jobs).__name__}, "

@@ -116,8 +116,8 @@ class Decoder:
                     for i in range(start, stop, _BATCH_SIZE)
                 )
                 for i, error in chain.from_iterable(failures_per_batch):
-                    # The other two kinds of errors concern all images, since skipping
-                    # would load a selection by size or by brightness.
+                    # Never skip images because of the other two kinds of errors, since
+                    # that would select images by their size or brightness.
                     if self.on_error == "raise" or not isinstance(
                         error, UnreadableImageError
                     ):
@@ -133,8 +133,8 @@ class Decoder:
                 values, *facts = self._decode_file(i)
                 self._check_size(i, values.shape[:2])
             except (UnreadableImageError, ScaleError, _SizeError) as error:
-                # Return errors instead of raising them: joblib would raise that of the
-                # thread that fails first, which varies from run to run.
+                # Return errors instead of raising them: joblib would raise the error of
+                # the thread that fails first, which varies from run to run.
                 failures.append((i, error))
             else:
                 images[i] = values
@@ -157,8 +157,8 @@ class Decoder:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnreadableImageError(too_large_message()) from error
-        # If Pillow lacks support for a format, it issues a UserWarning, which may be
-        # an error, before the UnidentifiedImageError.
+        # If Pillow lacks support for a format, it issues a UserWarning, which filters
+        # may turn into an error, before it raises the UnidentifiedImageError.
         except (UnidentifiedImageError, UserWarning) as error:
             raise UnreadableImageError(_why_unidentified(file)) from error
         except FileNotFoundError as error:

@@ -103,11 +103,11 @@ def load_image_folder(
         If True, return `(images, target)` instead of a Bunch.
 
     out : ndarray, str, os.PathLike or None, default=None
-        Where to store the decoded images. Either a writeable array of type `dtype`,
+        Where to store the decoded images: either in a writeable array of type `dtype`,
         possibly memory-mapped, with the shape of `images` (including images that are
-        skipped); or the path of a ``.npy`` file to create and memory-map, which allows
-        loading a folder larger than memory. An existing file is replaced only after
-        loading has succeeded. If None, a new array is allocated.
+        skipped), or in a ``.npy`` file with this path, which is created and
+        memory-mapped, so that a folder may be larger than memory. An existing file is
+        replaced only after loading has succeeded. If None, a new array is allocated.
 
     Returns
     -------
@@ -207,10 +207,10 @@ def load_image_folder(
     any value, including NaN; 32-bit integers above 2**24 are rounded.
 
     Some 16-bit files use only the lower bits, for example 12 bits from a camera sensor.
-    They are dark, and few of their grey levels remain in uint8. A warning then says so;
-    pass ``dtype="uint16"``. Colours of more than 8 bits per channel are reduced to 8
-    bits by Pillow itself, for any `dtype`; a warning says so for PNG, TIFF and PPM
-    files if `dtype` is not uint8.
+    These are dark, and few of their grey levels remain in uint8. In this case, a
+    warning recommends ``dtype="uint16"``. Colours of more than 8 bits per channel are
+    reduced to 8 bits by Pillow itself, for any `dtype`. For PNG, TIFF and PPM files, a
+    warning says so if `dtype` is not uint8.
 
     **Conversion.** The EXIF orientation is applied. Only the first frame of an
     animation and the first page of a TIFF are loaded. For "rgb" and "grayscale",

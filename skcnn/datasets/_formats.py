@@ -1,4 +1,4 @@
-"""Image file formats: which are read, and what a file that cannot be read contains."""
+"""Image file formats that are read, and descriptions of files that cannot be read."""
 
 import os
 
@@ -76,9 +76,9 @@ _HEIC_BRANDS = frozenset(
 
 
 def describe_content(file):
-    """Say what a file that Pillow cannot identify contains, and what to do about it.
+    """Return what a file that Pillow cannot identify contains, and what to do about it.
 
-    The content decides, not the extension.
+    The description is based on the content, not on the extension.
 
     Parameters
     ----------

@@ -45,10 +45,10 @@ def load_images(
     ----------
     paths : list of str or os.PathLike, str, or os.PathLike
         The files to load, in this order: a list or any other ordered collection, such
-        as a column of a pandas DataFrame. A file may occur more than once. Or the path
-        of a folder, whose images are loaded in the order of their names (by code point,
-        so ``img10.jpg`` comes before ``img2.jpg``), or the path of a single file. A
-        leading ``~`` is expanded to the home folder.
+        as a column of a pandas DataFrame. A file may occur more than once.
+        Alternatively, the path of a folder, whose images are loaded in the order of
+        their names (by code point, so ``img10.jpg`` comes before ``img2.jpg``), or the
+        path of a single file. A leading ``~`` is expanded to the home folder.
 
     image_size : int, (int, int) or None, default=None
         Size in pixels to resize all images to: an int for square images, or a pair
@@ -69,15 +69,16 @@ def load_images(
 
     on_error : {"raise", "skip"}, default="raise"
         What to do with missing and broken images. ``"raise"`` raises an error that
-        names the file; if files are missing, before any image is decoded. ``"skip"``
-        leaves these images out, lists them in `skipped` and issues a single warning.
+        names the file. Missing files are reported before any image is decoded.
+        ``"skip"`` leaves these images out, lists them in `skipped` and issues a single
+        warning.
 
     out : ndarray, str, os.PathLike or None, default=None
-        Where to store the decoded images. Either a writeable array of type `dtype`,
+        Where to store the decoded images: either in a writeable array of type `dtype`,
         possibly memory-mapped, with the shape of `images` (including images that are
-        skipped); or the path of a ``.npy`` file to create and memory-map. An existing
-        file is replaced only after loading has succeeded. If None, a new array is
-        allocated.
+        skipped), or in a ``.npy`` file with this path, which is created and
+        memory-mapped. An existing file is replaced only after loading has succeeded. If
+        None, a new array is allocated.
 
     Returns
     -------
@@ -114,7 +115,7 @@ def load_images(
     Warns
     -----
     UserWarning
-        As :func:`load_image_folder`.
+        In the same cases as in :func:`load_image_folder`.
 
     See Also
     --------
@@ -123,8 +124,8 @@ def load_images(
     Notes
     -----
     In a folder, files are selected as in the class folders of
-    :func:`load_image_folder`, and subfolders are ignored. The files of a list may have
-    any extension: their content decides.
+    :func:`load_image_folder`, and subfolders are ignored. Files in a list may have any
+    extension, because the format is detected from their content.
 
     If images were skipped, select the labels of the others by `filenames`, for example
     ``table.set_index("file").loc[data.filenames, "label"]``.

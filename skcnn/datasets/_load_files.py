@@ -1,4 +1,4 @@
-"""Load a list of image files: the part that the loaders of files share."""
+"""Load a list of image files, and other code that all file loaders share."""
 
 import os
 
@@ -72,7 +72,7 @@ def load_files(
 
 
 def describe(images, color_mode, scaling, skipped):
-    """Return the lines of `DESCR` that all loaders of files share."""
+    """Return the lines of `DESCR` that all file loaders share."""
     n_images, height, width, n_channels = images.shape
     lines = [
         f"{n_images} images of {height} x {width} pixels (height x width), "
@@ -239,8 +239,8 @@ def _warn_different_scales(facts, names, dtype):
     stored = facts["stored"]
     int32, uint16 = STORED_TYPES.index("int32"), STORED_TYPES.index("uint16")
     different = facts["outside"].copy()
-    # In uint8, 32-bit integers have the range of 8-bit files, and dim images lose
-    # grey levels, which has a warning of its own.
+    # In uint8, 32-bit integers have the range of 8-bit files, and dim images lose grey
+    # levels, about which another function warns.
     if dtype != "uint8":
         different |= stored == int32
         if facts["dim"][stored == uint16].all():

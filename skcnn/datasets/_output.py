@@ -1,4 +1,4 @@
-"""The array that the images are decoded into: in memory, or a file."""
+"""The array into which images are decoded, in memory or in a file."""
 
 import errno
 import os
@@ -10,10 +10,10 @@ from ._arguments import expand_home
 
 
 class Destination:
-    """Context manager for the array that the images are decoded into.
+    """Context manager for the array into which images are decoded.
 
     If `out` is a path, the images are first written to a temporary file next to it.
-    `finish` renames this file to `out`. Without a call of `finish`, leaving the context
+    `finish` renames this file to `out`. If `finish` was not called, leaving the context
     removes the temporary file, so that a failure leaves an existing file `out` as it
     was.
 
@@ -28,7 +28,7 @@ class Destination:
 
     Attributes
     ----------
-    images : ndarray of that shape and dtype
+    images : ndarray of the given shape and dtype
         The array to fill.
     """
 

@@ -1,7 +1,7 @@
 """Turn an opened image into an array of the requested size, channels and dtype.
 
-The values of a file are scaled by a rule that depends on nothing but the type of the
-values in the file and the requested dtype. No value of this or another file matters.
+The values of a file are scaled by a rule that depends only on the type of the values in
+the file and on the requested dtype, and not on the values in this or any other file.
 The same file thus always becomes the same array, whether it is loaded with the training
 images or alone.
 """
@@ -58,12 +58,13 @@ class Pixels(NamedTuple):
     stored : int
         Type of the values in the file, as an index into `STORED_TYPES`.
     outside : bool
-        Whether these are floats outside the range from 0 to 1, and stay so.
+        Whether the values are floats that lie outside the range from 0 to 1, even after
+        the conversion.
     dim : bool
-        Whether these are 16-bit values that use at most the lower 14 bits.
+        Whether the file has 16-bit values that use at most the lower 14 bits.
     n_lost : int
-        If the conversion lost most of the distinct values, their number before, or -1
-        if this is unknown; otherwise 0.
+        If the conversion lost most of the distinct values, their number before the
+        conversion, or -1 if this number is unknown. Otherwise 0.
     n_left : int
         Number of distinct values after the conversion. Only counted if some were lost.
     """

@@ -261,7 +261,7 @@ class _Canvas:
     rgb : ndarray of shape (size, size, 3)
         The colours painted so far, from 0 to 1.
     haze : ndarray of shape (3,)
-        Colour that distant objects fade into.
+        Colour into which distant objects fade.
     """
 
     def __init__(self, size, rng):

@@ -220,7 +220,7 @@ class _ImageBuffer:
         batch : ndarray of shape (batch_size, height, width[, n_channels])
             The images.
         n_expected : int
-            Expected total number of images, which the first call allocates memory for.
+            Expected total number of images, for which the first call allocates memory.
             Negative if unknown.
         """
         batch_uint8 = batch if batch.dtype == np.uint8 else _to_uint8(batch)

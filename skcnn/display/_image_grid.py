@@ -107,7 +107,7 @@ class ImageGridDisplay:
         image_kw=None,
         title_kw=None,
     ):
-        """Draw a random sample of images, balanced over and ordered by class.
+        """Draw a random sample of images, balanced and ordered by class.
 
         Parameters
         ----------

@@ -235,7 +235,7 @@ class SearchDisplay:
         (rows, row_indices), (columns, column_indices) = map(self._parameter_values, by)
         size = (0.9 * len(columns) + 2.4, 0.6 * len(rows) + 1.4)
         for axes, name, label, scores in self._panels(ax, size):
-            # Make better scores brighter, also for losses, of which lower is better.
+            # Make better scores brighter, even for losses, for which lower is better.
             cmap = "cividis_r" if is_loss(name) else "cividis"
             means = np.full((len(rows), len(columns)), np.nan)
             for i, j in np.ndindex(means.shape):
@@ -309,7 +309,7 @@ def is_loss(name):
 
 
 def label_and_values(name, values):
-    """Return the axis label and the values to draw of a score.
+    """Return the axis label of a score and the values to draw.
 
     Negated losses get their original sign back.
     """

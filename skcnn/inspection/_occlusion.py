@@ -12,9 +12,9 @@ def occlusion(
 ):
     """Compute attributions by covering parts of each image, for any classifier.
 
-    A square patch of the mean colour of the image is moved over each image. The
-    attribution of the covered region is the decrease that this causes in the predicted
-    probability of the class.
+    A square patch with the mean colour of the image is moved over each image. The
+    attribution of a covered region is the decrease in the predicted probability of the
+    class that covering it causes.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def occlusion(
     Notes
     -----
     `estimator` predicts each image once per position of the patch. With the default
-    parameters, these are 121 positions for square images whose side is a multiple of
+    parameters, there are 121 positions for square images whose side is a multiple of
     12. Patches at the right and lower borders are moved inwards, so that every pixel is
     covered.
 
@@ -100,7 +100,7 @@ def occlusion(
         for j in _patch_offsets(width, patch, step)
     ]
     attribution = np.zeros((len(X), height, width), np.float32)
-    n_patches = np.zeros((height, width), np.float32)  # that cover each pixel
+    n_patches = np.zeros((height, width), np.float32)  # covering each pixel
     for i, j in corners:
         n_patches[i : i + patch, j : j + patch] += 1
     for image, k, image_proba, image_attribution in zip(

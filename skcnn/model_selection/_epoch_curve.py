@@ -71,8 +71,8 @@ def epoch_curve(
     verbose : int, default=0
         Verbosity of joblib, which reports the finished fits.
     error_score : "raise" or float, default=np.nan
-        Value to assign to the scores of a fit from the epoch on in which it fails. A
-        warning reports the error. If ``"raise"``, the error is raised.
+        Value to assign to the scores of a failed fit, starting with the epoch in which
+        it fails. A warning reports the error. If ``"raise"``, the error is raised.
 
     Returns
     -------

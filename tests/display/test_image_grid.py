@@ -143,9 +143,8 @@ def test_versions_are_those_of_the_augmentation(scenes):
     rng.permutation(50)
     seed = rng.randint(np.iinfo(np.int32).max)
     stored = np.repeat(scenes.images[[row]], 2, axis=0)
-    assert_array_equal(
-        images, _augmentation.augmented(stored, _augmentation.AUTO | {"flip": None}, seed)
-    )
+    settings = _augmentation.AUTO | {"flip": None}
+    assert_array_equal(images, _augmentation.augmented(stored, settings, seed))
     assert not np.allclose(images[0], images[1])
 
 

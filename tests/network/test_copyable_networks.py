@@ -249,6 +249,7 @@ def predict(estimator, X):
     return estimator.predict_proba(X)
 
 
+@pytest.mark.slow
 def test_networks_work_in_other_processes(few, fit):
     """All networks share one call, because starting processes is slow."""
     estimators = [fit(builder) for builder in (*USER_CODE, *WITHOUT_USER_CODE)]

@@ -330,6 +330,7 @@ def plain_probabilities():
     return np.array(variables["fits"])
 
 
+@pytest.mark.slow
 def test_legacy_keras_switch(plain_probabilities):
     with_switch = probabilities(FIT, TF_USE_LEGACY_KERAS="1")
     np.testing.assert_array_equal(with_switch, plain_probabilities)
@@ -344,6 +345,7 @@ def test_other_backend_is_refused(backend):
     assert "Unset the environment variable KERAS_BACKEND" in last
 
 
+@pytest.mark.slow
 def test_op_determinism(plain_probabilities):
     first, second = probabilities(DETERMINISTIC + FIT, n_fits=2)
     np.testing.assert_array_equal(second, first)
