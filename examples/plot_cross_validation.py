@@ -69,8 +69,8 @@ display.plot(kind="candidates")
 # %%
 # Plot the results of a grid search
 # ---------------------------------
-# ``SearchDisplay`` plots the results of any scikit-learn search. It draws one box per
-# candidate over the scores of the folds, for every metric of the search. The first
+# ``SearchDisplay`` plots the results of any scikit-learn search. For each metric of the
+# search, it draws a box plot of the fold scores of each candidate. The first
 # metric determines the order of the candidates. ``refit`` names the metric that selects
 # the best candidate.
 

@@ -106,8 +106,9 @@ for ax, label in zip(axes, ("Accuracy", "Log loss"), strict=True):
 axes[0].invert_yaxis()
 
 # %%
-# All three ensembles have a much lower loss than a single network. Voting is at least
-# as accurate as its best member, which is not known in advance. Bagging is less
+# All three ensembles have a much lower loss than a single network. Here, voting is at
+# least as accurate as its best member, and you do not have to know in advance which
+# member that is. Bagging is less
 # accurate than voting, because each of its networks sees only about two thirds of the
 # images. Stacking improves the loss but not the accuracy. Voting is the simplest
 # method; its training time grows with the number of networks.

@@ -21,8 +21,8 @@ FOLDER = None  # handwritten digits, or "path/to/images" with one subfolder per 
 # Load and split the images
 # -------------------------
 # ``load_image_folder`` decodes all images into one uint8 array and returns it with the
-# labels. ``load_digits`` returns the digits in the same format. If the images do not
-# allow a search, the script says so now and not after minutes of training.
+# labels. ``load_digits`` returns the digits in the same format. If the images are
+# unsuitable for a search, the script fails here rather than after minutes of training.
 
 import argparse
 import sys

@@ -461,8 +461,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             necessary. If `classes` is not sorted, `model_` is a new model that shares
             the layers of `model` and is compiled with Adam.
         classes : array-like of shape (n_classes,)
-            Class labels, in the order of the outputs. `classes_` is sorted, and so are
-            the columns of :meth:`predict_proba`.
+            Class labels, in the order of the outputs. `classes_` is sorted, and the
+            columns of :meth:`predict_proba` are in the same order.
         **params : dict
             Parameters of the classifier, for later fits.
 

@@ -96,7 +96,7 @@ def test_grad_cam_matches_finite_differences(network):
         expected = np.maximum((image_maps * weights).sum(axis=-1), 0)
         found = grad_cam(network, X[[image]])[0]
         factor = SIZE // expected.shape[0]
-        # Average over each pixel of the map, which approximately undoes interpolation.
+        # Average over the image pixels that each map pixel covers.
         found = found.reshape(SIZE // factor, factor, SIZE // factor, factor).mean(
             (1, 3)
         )

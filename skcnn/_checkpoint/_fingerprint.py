@@ -373,5 +373,5 @@ def _file_key(array):
 
 
 def _buffer(array):
-    """Return the memory of a contiguous array of any dtype."""
+    """Return a view of the bytes of a contiguous array."""
     return memoryview(array.reshape(-1).view(np.uint8))

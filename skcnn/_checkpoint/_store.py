@@ -230,7 +230,7 @@ class CheckpointStore:
                     (self.folder / name).unlink()
 
     def promote(self, n_epochs):
-        """Turn the checkpoint after `n_epochs` epochs, if any, into a finished fit."""
+        """Mark the checkpoint of `n_epochs` epochs, if any, as a finished fit."""
         for other_n_epochs, kind, name in self.entries():
             if other_n_epochs == n_epochs and kind == CHECKPOINT:
                 finished = name.replace(CHECKPOINT, FINISHED, 1)

@@ -253,7 +253,7 @@ def _excluded_from_decay(model):
 
 
 def _exclude_from_decay(model, positions):
-    """Exclude network weights from decay, which works only before the first step."""
+    """Exclude weights from weight decay, before the first training step."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if positions:
         excluded = [model.trainable_variables[i] for i in positions]

@@ -7,7 +7,7 @@ from .._utils._random import AUGMENT, DROPOUT_MASKS, SHUFFLE, reseed, seed_seque
 
 # Size of the chunks in which images are sent to the device, in bytes. It should be
 # small, because Ctrl-C waits for the end of a chunk, and because a chunk is a copy of
-# data. With 4 MB, the call from Python takes no noticeable share of the time.
+# data. At 4 MB, the overhead of the call from Python is negligible.
 _CHUNK_BYTES = 2**22
 
 

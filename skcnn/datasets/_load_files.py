@@ -141,7 +141,7 @@ def contains_images(folder):
 
 
 def describe_entries(entries):
-    """Say what a folder without images contains."""
+    """Describe the contents of a folder that has no images."""
     if not entries:
         return "it is empty"
     unsupported = unsupported_images(entries)

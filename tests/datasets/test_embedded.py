@@ -130,7 +130,7 @@ def test_image_size_changes_only_the_resolution():
 def test_scenes_noise():
     clean = make_scenes(40, noise=0, random_state=0).images.astype(int)
     noisy = make_scenes(40, noise=0.1, random_state=0).images.astype(int)
-    # Select values at which the noise is not clipped to the range from 0 to 255.
+    # Select mid-range values, which stay between 0 and 255 when noise is added.
     middle = (clean > 80) & (clean < 175)
     assert np.std((noisy - clean)[middle]) == pytest.approx(25.5, rel=0.03)
 
