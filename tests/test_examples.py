@@ -238,7 +238,7 @@ def test_presets_underfit_overfit_and_generalize():
     X_test, y_test = make_scenes(500, image_size=32, random_state=1, return_X_y=True)
     train, test, loss = {}, {}, {}
     for make in (underfitting_cnn, overfitting_cnn, optimized_cnn):
-        network = make(epochs=20, random_state=0).fit(X, y)
+        network = make(epochs=30, random_state=0).fit(X, y)
         train[make] = network.score(X, y)
         test[make] = network.score(X_test, y_test)
         loss[make] = log_loss(y_test, network.predict_proba(X_test))

@@ -92,9 +92,8 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
             is_legacy = type(model).__module__.startswith("tf_keras")
             hint = " Import keras instead of tf.keras in the builder."
             raise TypeError(
-                f"The builder model={self.model!r} returned "
-                f"{type(model).__module__}.{type(model).__name__}, but expected a "
-                f"keras.Model.{hint if is_legacy else ''}"
+                f"The builder model={self.model!r} returned {type(model).__name__}, "
+                f"but expected a keras.Model.{hint if is_legacy else ''}"
             )
         check_single_output(model)
         if not model.built:

@@ -115,8 +115,10 @@ def test_predict_proba_matches_numpy(digits, fitted):
         for name in layers
         for value in fitted.model_.get_layer(name).weights
     ]
+    mean, std = digits.images.mean(), digits.images.std()
+    images = (digits.images[:50] - mean) / std
     expected = forward(
-        weights, digits.images[:50], n_blocks=2, n_dense=1, strides=1, normalize=True
+        weights, images, n_blocks=2, n_dense=1, strides=1, normalize=True
     )
     computed = fitted.predict_proba(digits.images[:50])
     np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-6)

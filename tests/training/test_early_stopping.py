@@ -44,7 +44,7 @@ def test_early_stopping_matches_keras_callback(losses):
     model, reference = (
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]) for _ in range(2)
     )
-    stopping = EarlyStopping(patience=2)
+    stopping = EarlyStopping(patience=2, tol=0.0)
     callback = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
     callback.set_model(reference)
     callback.on_train_begin()

@@ -10,7 +10,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skcnn._fit import NETWORK_PARAMS
 from skcnn._network._builder import build_cnn
 from skcnn._training import _trainer
-from skcnn._training._data import ArrayDataset, split_rows
+from skcnn._training._data import ArrayDataset, ImageReader, split_rows
+from skcnn._training._input_statistics import InputStatistics
 from skcnn._utils._random import SHUFFLE, SPLIT, WEIGHTS, draw_seed, seed_sequence
 from skcnn._utils._tensorflow import import_tensorflow
 
@@ -35,7 +36,13 @@ def test_training_steps_match_keras_model_fit(few, tiny_cnn, weighted, changed):
 
     seed = draw_seed(0)
     network = build_cnn(
-        {"image_shape_": (8, 8, 1), "n_classes_": 4},
+        {
+            "image_shape_": (8, 8, 1),
+            "n_classes_": 4,
+            "input_rescaling_": InputStatistics()
+            .update(ImageReader(X, (8, 8, 1)), np.arange(len(X)))
+            .rescaling(),
+        },
         **{name: getattr(estimator, name) for name in NETWORK_PARAMS},
         dtype="float32",
         seed=seed_sequence(seed, WEIGHTS),

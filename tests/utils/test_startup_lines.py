@@ -43,15 +43,15 @@ class config:
     threading = threading
     list_physical_devices = lambda kind=None: []
 
-class keras:
-    __version__ = "2.15.0"
 """
+KERAS = '__version__ = "2.15.0"'
 
 
 def run(tmp_path, lines, *, crash="", before="", env=()):
     """Import a package that writes `lines`, then write one line outside the import."""
     package = tmp_path / "tensorflow"
     package.mkdir()
+    (tmp_path / "keras.py").write_text(KERAS)
     written = "".join(f"{line}\n" for line in lines)
     (package / "__init__.py").write_text(
         f"import os\nos.write(2, {written.encode()!r})\n{crash}\n{API}"
@@ -73,7 +73,7 @@ def run(tmp_path, lines, *, crash="", before="", env=()):
 
 def test_informational_lines_are_filtered_during_the_import_only(tmp_path):
     done = run(tmp_path, [HEADLINE, INFO, "W0000 a warning", NO_DRIVER, "an error"])
-    assert "TF_USE_LEGACY_KERAS" in done.stdout
+    assert "skcnn needs Keras 3" in done.stdout
     assert done.stderr == f"W0000 a warning\nan error\n{INFO}"
 
 
@@ -111,5 +111,5 @@ def test_reason_of_a_crash_reaches_the_screen(tmp_path, by):
 def test_process_without_standard_error_imports_tensorflow(tmp_path):
     before = "os.close(2); sys.stderr = None; os.write = lambda *args: None"
     done = run(tmp_path, [], before=before)
-    assert "TF_USE_LEGACY_KERAS" in done.stdout
+    assert "skcnn needs Keras 3" in done.stdout
     assert done.returncode == 0
