@@ -164,11 +164,11 @@ def unreduced_gradients(optimizer):
 
 def is_fused_adam_possible():
     """Return whether :func:`adam_slots` works with the installed version of Keras."""
-    from keras.optimizers import Adam
+    from keras import optimizers
 
-    if not hasattr(Adam, "_get_variable_index"):
+    if not hasattr(optimizers.Adam, "_get_variable_index"):
         return False
-    adam = Adam()
+    adam = optimizers.Adam()
     adam.build([])
     return all(hasattr(adam, name) for name in ("_momentums", "_velocities"))
 
