@@ -234,17 +234,18 @@ def test_grid_search_resumes_after_an_interruption(
 
 @pytest.mark.slow
 def test_presets_underfit_overfit_and_generalize():
-    X, y = make_scenes(500, image_size=32, random_state=0, return_X_y=True)
-    X_test, y_test = make_scenes(500, image_size=32, random_state=1, return_X_y=True)
+    # So few images that the networks differ by more than seeds and rounding change.
+    X, y = make_scenes(250, image_size=24, random_state=0, return_X_y=True)
+    X_test, y_test = make_scenes(500, image_size=24, random_state=1, return_X_y=True)
     train, test, loss = {}, {}, {}
     for make in (underfitting_cnn, overfitting_cnn, optimized_cnn):
         network = make(epochs=30, random_state=0).fit(X, y)
         train[make] = network.score(X, y)
         test[make] = network.score(X_test, y_test)
         loss[make] = log_loss(y_test, network.predict_proba(X_test))
-    assert train[underfitting_cnn] < 0.4
-    assert train[overfitting_cnn] > 0.95
-    assert train[overfitting_cnn] - test[overfitting_cnn] > 0.2
+    assert train[underfitting_cnn] < 0.5
+    assert train[overfitting_cnn] > 0.9
+    assert train[overfitting_cnn] - test[overfitting_cnn] > 0.25
     assert train[optimized_cnn] - test[optimized_cnn] < 0.15
     assert test[optimized_cnn] > 0.6
     assert loss[optimized_cnn] < loss[overfitting_cnn]
