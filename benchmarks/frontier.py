@@ -40,7 +40,7 @@ class TrainingTimer(keras.callbacks.Callback):
         super().__init__()
         self.seconds, self.total = [], 0.0
 
-    def __deepcopy__(self, memo):  # fit copies its callbacks
+    def __deepcopy__(self, memo):  # fit copies callbacks, but must record in this one
         return self
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -25,7 +25,7 @@ from skcnn import CNNClassifier
 from skcnn._utils._tensorflow import import_tensorflow
 
 SCHEDULING = {"Process", "Run", "Start"}  # events that contain operations
-# Only functions in these modules of skcnn are listed.
+# List only functions in these modules of skcnn.
 MODULES = (
     "classifier",
     *("build", "builder", "serialization", "trainable"),  # skcnn/_network

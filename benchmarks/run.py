@@ -4,6 +4,8 @@
     python benchmarks/run.py                      # all benchmarks
     python benchmarks/run.py short-fit epoch-64   # some of them
     python benchmarks/run.py --repeat 9 --json results.json --markdown results.md
+    git worktree add ../before HEAD~1
+    python benchmarks/run.py --against ../before  # with an older version of skcnn
 
 Each library runs in its own process, which stays alive. The processes take turns, so
 that a change in the load of the machine affects all of them. The first run of each
@@ -26,17 +28,23 @@ HERE = Path(__file__).resolve().parent
 
 
 class Contestant:
-    """One library, which runs a task in its own process."""
+    """One library, which runs a task in its own process.
 
-    def __init__(self, name, task_name):
-        self.name = name
+    With `folder`, the package is imported from that folder, whatever is installed.
+    """
+
+    def __init__(self, name, task_name, folder=None):
+        self.name = name if folder is None else f"{name} in {folder.name}"
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+        if folder is not None:
+            environment["PYTHONPATH"] = str(folder.resolve())
         self.process = subprocess.Popen(
             [sys.executable, HERE / "worker.py", name, task_name],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if name != "skcnn" else None,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+            stderr=subprocess.PIPE if self.name != "skcnn" else None,
+            env=environment,
             text=True,
         )
         self.versions = self._read_answer()["versions"]
@@ -71,11 +79,18 @@ def run_in_turn(contestants, repeat):
         contestant.close()
 
 
-def run_comparison(task_name, repeat):
-    """Run a task with skcnn and all its peers, and return one result per peer."""
+def run_comparison(task_name, repeat, against=None):
+    """Run a task with skcnn and all its peers, and return one result per peer.
+
+    With `against`, the folder of another version of skcnn, this is the only peer.
+    """
     task = TASKS[task_name]
-    skcnn = Contestant("skcnn", task_name)
-    peers = [Contestant(name, task_name) for name in task.targets]
+    if against is None:
+        skcnn = Contestant("skcnn", task_name)
+        peers = [Contestant(name, task_name) for name in task.targets]
+    else:
+        skcnn = Contestant("skcnn", task_name, HERE.parent)
+        peers = [Contestant("skcnn", task_name, against)]
     run_in_turn([skcnn, *peers], repeat)
     return [compare(task_name, skcnn, peer) for peer in peers]
 
@@ -111,7 +126,7 @@ def compare(task_name, skcnn, peer):
         "ratio": statistics.median(ratios),
         "smallest": min(ratios),
         "largest": max(ratios),
-        "target": task.targets[peer.name],
+        "target": task.targets.get(peer.name),
         "seconds": [statistics.median(s) for s in seconds],
         "peak_mb": [max(run["peak_mb"] for run in c.runs) for c in (skcnn, peer)],
         "accuracy": accuracy,
@@ -242,12 +257,21 @@ def main():
         "benchmarks", nargs="*", metavar="benchmark", help="default: all"
     )
     parser.add_argument("--repeat", type=int, default=5, help="counted runs; default 5")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FOLDER",
+        help="compare with the version of skcnn in this folder, not with other "
+        "libraries",
+    )
     parser.add_argument("--json", type=Path, help="file to write all measurements to")
     parser.add_argument("--markdown", type=Path, help="file to write the table to")
     args = parser.parse_args()
     for name in args.benchmarks:
         if name not in TASKS:
             parser.error(f"unknown benchmark {name!r}; choose from {', '.join(TASKS)}")
+    if args.against and not (args.against / "skcnn" / "__init__.py").is_file():
+        parser.error(f"--against: {args.against} does not contain the package skcnn")
 
     gflops = {dtype: measure_matmul(dtype) for dtype in ("float32", "bfloat16")}
     machine = f"{processor_name()}, {os.cpu_count()} processors"
@@ -257,7 +281,7 @@ def main():
     results, rows, versions = [], [], {}
     for name in args.benchmarks or TASKS:
         if TASKS[name].scaled_param is None:
-            new_results = run_comparison(name, args.repeat)
+            new_results = run_comparison(name, args.repeat, args.against)
         else:
             new_results = [run_scaling(name, args.repeat)]
         for result in new_results:

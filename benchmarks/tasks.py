@@ -26,7 +26,7 @@ class Task:
     network : dict
         Parameters of `CNNClassifier`: filters, dense units and regularization.
     targets : dict of str to (float or None)
-        For each peer, the target for the ratio of the times, or None without a target.
+        For each peer, the target ratio of the times, or None if there is no target.
     memory_target : float or None
         Target for the peak memory in MB, not counting the images.
     accuracy_tolerance : float

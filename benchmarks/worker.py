@@ -18,7 +18,7 @@ from pathlib import Path
 from tasks import get_task, load_data
 
 REAL_STDOUT = os.dup(1)
-os.dup2(2, 1)  # keep the output of libraries out of the answers
+os.dup2(2, 1)  # send the output of libraries to standard error, not to the answers
 
 
 class PeakMemory(threading.Thread):

@@ -3,9 +3,10 @@
 Reduce overfitting with data augmentation
 =========================================
 
-A flipped, slightly rotated or zoomed scene still shows the same class. Data
-augmentation applies such random changes in every epoch, which makes the training images
-harder to memorize. It takes little time and stores no additional images.
+A scene that is flipped, slightly rotated or zoomed still belongs to the same class.
+Data augmentation applies such changes to the training images at random in every epoch,
+which makes the images harder to memorize. Augmentation takes little time and stores no
+additional images.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -34,9 +35,9 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # %%
 # Show the augmented images
 # -------------------------
-# ``augment=True`` flips images horizontally, rotates them by up to a tenth of a full
-# turn (36 degrees) and zooms them by up to 10%. Pixels outside the original image are
-# filled by reflection.
+# ``augment=True`` randomly flips images horizontally, rotates them by up to a tenth of
+# a full turn (36 degrees) and zooms them by up to 10%. Pixels outside the original
+# image are filled by reflection.
 
 network = overfitting_cnn(
     filters=(16, 32, 64), dense_units=64, epochs=40, random_state=0
@@ -47,9 +48,9 @@ ImageGridDisplay.from_estimator(network, X, y, random_state=0)
 # %%
 # Compare training with and without augmentation
 # ----------------------------------------------
-# ``augment`` is a parameter like any other, so you can compare its values or search
-# over them. Augmentation applies only during training. All scores use the original
-# images, including the scores on the training folds (dashed).
+# You can compare values of ``augment`` or search over them, as for any other parameter.
+# Augmentation applies only during training. All scores, including those on the training
+# folds (dashed lines), are computed on the original images.
 
 EpochCurveDisplay.from_estimator(
     network, X, y, param_grid={"augment": [False, True]}, cv=3, score_type="both"
@@ -57,7 +58,8 @@ EpochCurveDisplay.from_estimator(
 
 # %%
 # Without augmentation, the network memorizes its training images after some epochs, and
-# the validation loss rises. With augmentation, the gap grows much more slowly, and the
-# validation loss stays low for longer.
+# the validation loss rises. With augmentation, the gap between the training and
+# validation losses grows much more slowly, and the validation loss stays low for
+# longer.
 
 plt.show()

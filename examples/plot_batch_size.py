@@ -3,9 +3,10 @@
 Compare batch sizes with EpochCurveDisplay
 ==========================================
 
-The optimizer updates the weights after each batch, using the mean gradient of its
-images. Small batches give many noisy updates; large batches give few precise ones. This
-example compares three batch sizes by accuracy per epoch and by time per epoch.
+The optimizer updates the weights after each batch, using the mean gradient over the
+images in the batch. Small batches lead to many noisy updates, and large batches to a
+few precise updates. This example compares the accuracy after each epoch and the
+training time per epoch for three batch sizes.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -35,9 +36,10 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # %%
 # Compare accuracy per epoch
 # --------------------------
-# After the same number of epochs, small batches have led to more updates, so they are
-# ahead at first. The largest batch size stays behind until the end. Larger batches
-# allow a larger learning rate, so tune both parameters together.
+# An epoch with smaller batches contains more updates, so the accuracy rises faster at
+# first. With the largest batch size, the accuracy remains the lowest until the last
+# epoch. Larger batches allow a larger learning rate, so tune the batch size and the
+# learning rate together.
 
 network = CNNClassifier(filters=(16, 32, 64), epochs=20, random_state=0)
 sizes = [8, 32, 128]
@@ -46,10 +48,10 @@ EpochCurveDisplay.from_estimator(network, X, y, param_grid={"batch_size": sizes}
 # %%
 # Compare time per epoch
 # ----------------------
-# An epoch needs the same arithmetic for every batch size, but each update adds a fixed
-# cost. This cost matters most for small networks. Start with a medium batch size: it
-# learns almost as fast per epoch as a small one and takes little more time than a large
-# one.
+# The amount of arithmetic per epoch is the same for every batch size, but each update
+# adds a fixed overhead. This overhead matters most for small networks. Start with a
+# medium batch size. The network then learns almost as much per epoch as with a small
+# batch size, and an epoch takes only slightly longer than with a large batch size.
 
 print(f"{'batch size':>10} {'updates':>8} {'ms per epoch':>13}")
 for size in sizes:

@@ -5,7 +5,8 @@ Calibrate probabilities with CalibratedClassifierCV
 
 If a classifier is well calibrated, about 90% of its predictions with probability 0.9
 are correct. A network that overfits is overconfident. ``CalibratedClassifierCV``
-corrects its probabilities, using images that the network was not trained on.
+corrects the probabilities of such a network, using images that the network was not
+trained on.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -55,9 +56,10 @@ networks = {
 # %%
 # Plot the calibration curves
 # ---------------------------
-# The plot compares the probability of the predicted class with the share of correct
-# predictions. A calibrated classifier follows the diagonal. Points below the diagonal
-# indicate overconfidence; points above it indicate underconfidence.
+# The plot shows the share of correct predictions against the probability of the
+# predicted class. The curve of a well-calibrated classifier follows the diagonal.
+# Points below the diagonal indicate overconfidence; points above it indicate
+# underconfidence.
 
 fig, ax = plt.subplots(figsize=(5, 4.6), layout="constrained")
 markers = iter("os^")
@@ -85,9 +87,10 @@ ax.set(
 ax.grid(alpha=0.3)
 
 # %%
-# The overfitting network is correct far less often than its probabilities suggest.
-# After calibration, it is somewhat underconfident, and its loss is much lower.
-# Calibration does not aim to improve the accuracy. The default network needs no
-# calibration: it is slightly underconfident and has the lowest loss.
+# The predictions of the overfitting network are correct far less often than their
+# probabilities suggest. After calibration, the network is somewhat underconfident, and
+# its log loss is much lower. Calibration does not aim to improve the accuracy. The
+# default network is only slightly underconfident and has the lowest log loss, so it
+# needs no calibration.
 
 plt.show()

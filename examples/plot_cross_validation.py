@@ -3,10 +3,11 @@
 Compare hyperparameters by cross-validation
 ===========================================
 
-A single split is not enough to compare two networks: another split may reverse their
-order. Cross-validation shows how much the scores vary by chance. This example compares
-three strengths of the L2 penalty in five folds, using ``EpochCurveDisplay`` for the
-scores during training and ``SearchDisplay`` for a grid search.
+A single split is not enough to compare two networks, because another split may rank
+them differently. Cross-validation shows how much the scores vary from split to split.
+This example compares three strengths of the L2 penalty by 5-fold cross-validation.
+``EpochCurveDisplay`` plots the scores during training, and ``SearchDisplay`` plots the
+results of a grid search.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -36,9 +37,9 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # %%
 # Define the candidates and the folds
 # -----------------------------------
-# ``StratifiedKFold`` splits the images by index. Every image is in exactly one
-# validation fold, and no network is validated on an image that it was trained on. With
-# a fixed ``random_state``, the folds are the same for all candidates.
+# ``StratifiedKFold`` splits the images by index. Each image belongs to exactly one
+# validation fold, so no network is validated on an image that it was trained on. With a
+# fixed ``random_state``, the folds are the same for all candidates.
 
 network = overfitting_cnn(
     filters=(16, 32, 64), dense_units=64, normalize=True, epochs=20, random_state=0
@@ -50,7 +51,8 @@ cv = StratifiedKFold(5, shuffle=True, random_state=0)
 # Plot each fold over epochs
 # --------------------------
 # ``EpochCurveDisplay`` fits each candidate once per fold and scores it after every
-# epoch. The spread between the folds shows how far off a single test score can be.
+# epoch. The spread between the folds shows how far a single test score can be from the
+# mean.
 
 display = EpochCurveDisplay.from_estimator(
     network, X, y, param_grid=grid, cv=cv, kind="folds"
@@ -59,20 +61,21 @@ display = EpochCurveDisplay.from_estimator(
 # %%
 # Plot each candidate over epochs
 # -------------------------------
-# This plot shows the same fits as the mean over the folds, plus or minus one standard
-# deviation. Where the bands overlap, you need more images to choose a candidate.
-# Accuracy and loss can disagree: here, the weakest penalty has the highest accuracy,
-# but its overconfident errors increase its loss.
+# For the same fits, this plot shows the mean over the folds and a band of one standard
+# deviation above and below the mean. Where the bands overlap, you need more images to
+# choose a candidate. Accuracy and loss may rank the candidates differently. Here, the
+# weakest penalty leads to the highest accuracy, but overconfident errors increase the
+# loss.
 
 display.plot(kind="candidates")
 
 # %%
 # Plot the results of a grid search
 # ---------------------------------
-# ``SearchDisplay`` plots the results of any scikit-learn search. For each metric of the
-# search, it draws a box plot of the fold scores of each candidate. The first
-# metric determines the order of the candidates. ``refit`` names the metric that selects
-# the best candidate.
+# ``SearchDisplay`` plots the results of any scikit-learn search. For each metric, it
+# draws a box for each candidate to summarize its scores on the folds. The candidates
+# are ordered by the first metric. The search selects the best candidate by the metric
+# passed as ``refit``.
 
 search = GridSearchCV(
     network,
@@ -90,14 +93,14 @@ SearchDisplay.from_search(search)
 SearchDisplay.from_search(search, by="l2")
 
 # %%
-# Pass two parameters to draw a heat map. Brighter is better for both metrics:
+# Pass two parameters to draw a heat map. For both metrics, brighter cells are better:
 
 SearchDisplay.from_search(search, by=("l2", "dropout"))
 print(search.best_params_)
 
 # %%
-# If the boxes of two candidates overlap, the data do not show which one is better, so
-# choose the cheaper one. If the best value lies at the edge of the grid, extend the
-# grid.
+# If the boxes of two candidates overlap, the scores do not show which candidate is
+# better, so choose the candidate that is cheaper to train. If the best value of a
+# parameter lies at the edge of the grid, extend the grid.
 
 plt.show()

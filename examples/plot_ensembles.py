@@ -3,10 +3,10 @@
 Combine networks by voting, bagging and stacking
 ================================================
 
-Networks with different seeds make different errors, and the average of their
-probabilities is less overconfident. This example combines networks that overfit with
-``VotingClassifier``, ``BaggingClassifier`` and ``StackingClassifier``. The ensembles of
-scikit-learn accept ``CNNClassifier`` like any other classifier.
+Networks trained with different seeds make different errors, and averaging their
+probabilities reduces overconfidence. This example uses ``VotingClassifier``,
+``BaggingClassifier`` and ``StackingClassifier`` to combine networks that overfit. The
+ensembles of scikit-learn accept ``CNNClassifier`` like any other classifier.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -14,8 +14,9 @@ FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per cl
 # %%
 # Load and split the images
 # -------------------------
-# ``BaggingClassifier`` and ``RandomForestClassifier`` need one row of numbers per
-# image. ``image_shape`` tells the network the shape of the flattened images.
+# ``BaggingClassifier`` and ``RandomForestClassifier`` require two-dimensional data, so
+# each image is flattened to a row. The parameter ``image_shape`` tells the network the
+# original shape of the images.
 
 import sys
 
@@ -59,10 +60,11 @@ network = overfitting_cnn(
 # %%
 # Train the ensembles
 # -------------------
-# - Voting averages the probabilities of networks that differ in their seed.
+# - Voting averages the probabilities of networks trained with different seeds.
 # - Bagging trains each network on a different random sample of the images.
-# - Stacking combines different kinds of classifiers. It learns by cross-validation how
-#   much weight each classifier gets for each class.
+# - Stacking combines classifiers of different kinds. A logistic regression, trained on
+#   cross-validated predictions, learns how much weight each classifier gets for each
+#   class.
 
 seeds = range(4)
 members = [(f"seed {s}", clone(network).set_params(random_state=s)) for s in seeds]
@@ -82,14 +84,15 @@ for ensemble in ensembles.values():
 # Compare accuracy and log loss
 # -----------------------------
 # Log loss evaluates the predicted probabilities; accuracy evaluates only the predicted
-# classes. The first row shows each of the four voting networks on its own.
+# classes. The first row shows the separate scores of the four networks in the voting
+# ensemble.
 
 voting = ensembles["VotingClassifier"]
 compared = {"single network": voting.estimators_}
 compared |= {name: [ensemble] for name, ensemble in ensembles.items()}
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True, layout="constrained")
 for name, estimators in compared.items():
-    # VotingClassifier trains its members on encoded labels, in the order of classes_.
+    # VotingClassifier trains its members on encoded labels: indices into classes_.
     probas = [estimator.predict_proba(X_test) for estimator in estimators]
     accuracies = [accuracy_score(y_test, voting.classes_[p.argmax(1)]) for p in probas]
     losses = [log_loss(y_test, p) for p in probas]
@@ -106,11 +109,11 @@ for ax, label in zip(axes, ("Accuracy", "Log loss"), strict=True):
 axes[0].invert_yaxis()
 
 # %%
-# All three ensembles have a much lower loss than a single network. Here, voting is at
-# least as accurate as its best member, and you do not have to know in advance which
-# member that is. Bagging is less
-# accurate than voting, because each of its networks sees only about two thirds of the
-# images. Stacking improves the loss but not the accuracy. Voting is the simplest
-# method; its training time grows with the number of networks.
+# All three ensembles have a much lower log loss than a single network. Here, voting is
+# at least as accurate as its best member, and you do not need to know in advance which
+# member is best. Bagging is less accurate than voting, because each of its networks
+# sees only about two thirds of the images. Stacking improves the log loss but not the
+# accuracy. Voting is the simplest method. Its training time grows with the number of
+# networks.
 
 plt.show()

@@ -3,10 +3,10 @@
 Evaluate the final model and inspect its errors
 ===============================================
 
-After tuning, train the network on all training images and evaluate it once, on test
-images that did not influence any choice. Then look beyond the scores: this example
-shows which images the network confuses, where it is uncertain, and which parts of an
-image it uses.
+After tuning the hyperparameters, train the network on all training images. Evaluate it
+only once, on test images that did not influence any choice. In addition to the scores,
+this example shows which images the network confuses, which predictions are uncertain,
+and which parts of an image the network relies on.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -54,9 +54,9 @@ network.fit(X_train, y_train)
 # %%
 # Compute the scores of each class
 # --------------------------------
-# For the class "sea", precision is the share of "sea" predictions that are correct.
-# Recall is the share of sea images that the network finds. The displays of scikit-learn
-# accept the network like any other classifier.
+# For the class "sea", precision is the share of "sea" predictions that are correct, and
+# recall is the share of sea images that are predicted as "sea". The displays of
+# scikit-learn accept ``CNNClassifier`` like any other classifier.
 
 print(classification_report(y_test, network.predict(X_test), digits=3))
 ConfusionMatrixDisplay.from_estimator(
@@ -66,18 +66,18 @@ ConfusionMatrixDisplay.from_estimator(
 # %%
 # Show the confused images
 # ------------------------
-# Each row shows one pair of classes that the network confuses, with the number of
-# errors in parentheses. It shows up to six of the most confident errors, with the
-# probabilities of both classes. Some images may have a wrong label, and some may show
-# both classes. The others show what the network has not learned.
+# Each row shows up to six of the most confident errors for one pair of classes, with
+# the probabilities of both classes. The total number of errors for this pair is given
+# in parentheses. Some images may have a wrong label, and some may show both classes.
+# The other images show features that the network has not learned.
 
 ConfusionGalleryDisplay.from_estimator(network, X_test, y_test)
 
 # %%
 # Show the least certain predictions
 # ----------------------------------
-# For these images, the probabilities of the two most probable classes are closest to
-# each other. Review such images by hand.
+# These images have the smallest difference between the probabilities of the two most
+# probable classes. Review such images by hand.
 
 PredictionGridDisplay.from_estimator(
     network, X_test, y_test, which="least_certain", n_images=6
@@ -86,19 +86,20 @@ PredictionGridDisplay.from_estimator(
 # %%
 # Explain predictions with Grad-CAM and occlusion
 # -----------------------------------------------
-# Grad-CAM weights the feature maps of the last convolution by their effect on the
-# predicted class. Occlusion covers one patch of the image at a time and measures how
-# much the probability drops. Bright areas matter most for the predicted class, which is
-# shown above each image. A network that relies on the lawn to recognize buildings has
-# not learned what a building is.
+# Grad-CAM weights the feature maps of the last convolutional layer by their effect on
+# the score of the predicted class. Occlusion covers one patch of the image at a time
+# and measures how much the probability of the predicted class drops. Bright areas
+# contribute most to the predicted class, which is shown above each image. A network
+# that recognizes buildings by the lawn in front of them, for example, has not learned
+# what a building looks like.
 
 AttributionDisplay.from_estimator(network, X_test[:3])
 
 # %%
 # Save and load the network
 # -------------------------
-# ``joblib`` saves and loads the network like any other scikit-learn estimator, even as
-# a step of a pipeline.
+# You can save and load the network with ``joblib``, like any other scikit-learn
+# estimator. You can also save a pipeline that contains the network.
 
 with tempfile.TemporaryDirectory() as directory:
     file = Path(directory) / "network.joblib"

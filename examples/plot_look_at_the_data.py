@@ -3,9 +3,9 @@
 Inspect a data set with ImageGridDisplay
 ========================================
 
-Look at the images before you train a network. This example checks whether the images
-match their labels and counts the images of each class. It also shows the augmented
-images that the network sees during training.
+Look at the images before you train a network. This example displays images of each
+class, so that you can check their labels, and counts the images of each class. It also
+displays the augmented images that the network sees during training.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -13,7 +13,8 @@ FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per cl
 # %%
 # Load the images
 # ---------------
-# Each loader returns images and labels in the same order: image ``i`` has label ``i``.
+# Each loader returns images and labels in the same order, so ``y[i]`` is the label of
+# the image ``X[i]``.
 
 import sys
 
@@ -38,8 +39,8 @@ print(f"{len(X)} images of shape {X.shape[1:]}, {X.dtype}, {X.nbytes / 1e6:.1f} 
 # Show images of each class
 # -------------------------
 # Each row shows images of one class. Classes that you find hard to distinguish are
-# usually hard for a network, too. In photographs, for example, snow-covered mountains
-# resemble glaciers, and pictures of the sea often show a coast.
+# usually also hard for a network. In photographs, for example, snow-covered mountains
+# resemble glaciers, and pictures of the sea often also show the coast.
 
 ImageGridDisplay.from_data(X, y, random_state=0)
 
@@ -47,8 +48,8 @@ ImageGridDisplay.from_data(X, y, random_state=0)
 # Count the images of each class
 # ------------------------------
 # A classifier that always predicts the most frequent class is a useful baseline. Its
-# accuracy is the share of that class. If the classes are imbalanced, train with
-# ``class_weight="balanced"`` and evaluate with
+# accuracy is the share of images that belong to this class. If the classes are
+# imbalanced, train with ``class_weight="balanced"`` and evaluate with
 # :func:`~sklearn.metrics.balanced_accuracy_score`.
 
 classes, counts = np.unique(y, return_counts=True)
@@ -63,9 +64,10 @@ print(f"accuracy of the most frequent class: {counts.max() / counts.sum():.2f}")
 # %%
 # Show the augmented images
 # -------------------------
-# During training, the classifier rotates and zooms each image by small random amounts.
-# The amounts change in every epoch. Prediction uses the original images. Check that the
-# augmented images still match their labels. These are the default settings:
+# During training, the classifier rotates and zooms each image by small random amounts,
+# which change in every epoch. Prediction uses the original images. Check that the
+# augmented images still match their labels. The following images are augmented with the
+# default settings:
 
 ImageGridDisplay.from_estimator(CNNClassifier(), X, y, random_state=0)
 

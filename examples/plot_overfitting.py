@@ -3,10 +3,10 @@
 Diagnose overfitting and stop early
 ===================================
 
-A network overfits if it memorizes the training images and does not generalize. This
-example trains a network with hundreds of times as many parameters as the one in the
-underfitting example. ``HistoryDisplay`` shows that its learning curves diverge, and
-``early_stopping=True`` limits the damage.
+A network overfits if it memorizes the training images and does not generalize to other
+images. This example trains a network with hundreds of times as many parameters as the
+network in the underfitting example. ``HistoryDisplay`` shows that the learning curves
+diverge. A second fit with ``early_stopping=True`` limits the overfitting.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -41,8 +41,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # Train a large network without regularization
 # --------------------------------------------
-# The data set is smaller than in the underfitting example. ``overfitting_cnn`` uses no
-# dropout, no L2 penalty and no augmentation.
+# This example uses fewer images than the underfitting example. ``overfitting_cnn`` uses
+# no dropout, no L2 penalty and no augmentation.
 
 network = overfitting_cnn(
     filters=(16, 32, 64, 128),
@@ -59,9 +59,9 @@ print(f"{network.model_.count_params():,} parameters, {len(X_train)} images")
 # ------------------------
 # The training loss falls to zero, and the training accuracy rises to one. The loss on
 # held-out images falls for a few epochs and then rises, because the network becomes
-# more and more confident in its errors. Accuracy does not show this: it counts errors
-# and ignores their confidence. The first score below is computed on all of
-# ``X_train``, including the held-out images.
+# more and more confident in its errors. The accuracy does not show this effect, because
+# it counts errors regardless of their confidence. The first score below is computed on
+# all of ``X_train``, including the images that ``fit`` held out.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")
@@ -71,8 +71,8 @@ print(f"       test loss {log_loss(y_test, network.predict_proba(X_test)):.3f}")
 # %%
 # Show the most confident errors
 # ------------------------------
-# The network predicts a wrong class for these test images, with a probability close to
-# one.
+# For each of these test images, the network predicts a wrong class with a probability
+# close to one.
 
 PredictionGridDisplay.from_estimator(network, X_test, y_test, which="confident_errors")
 
@@ -80,10 +80,11 @@ PredictionGridDisplay.from_estimator(network, X_test, y_test, which="confident_e
 # Stop early
 # ----------
 # Early stopping is the simplest remedy. It ends training when the loss on held-out
-# images stops improving and restores the weights of the best epoch. This lowers the
-# test loss, because the probabilities are less overconfident. It does not make the
-# network better at separating the classes. Accuracy can even be lower, because it may
-# still improve after the loss has started to rise.
+# images stops improving, and restores the weights of the best epoch. The test loss is
+# then lower, because the probabilities are less overconfident. However, early stopping
+# does not make the network better at separating the classes. The accuracy can even be
+# lower than without early stopping, because it may still improve after the loss has
+# started to rise.
 
 stopped = clone(network).set_params(early_stopping=True, patience=5)
 stopped.fit(X_train, y_train)

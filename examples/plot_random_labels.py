@@ -3,9 +3,10 @@
 Detect data leakage with shuffled labels
 ========================================
 
-Shuffled labels carry no information about the images, so a correct validation score is
-at chance level. A higher score reveals data leakage: the network was trained on some of
-the validation images. This example uses shuffled labels to test two validation methods.
+Shuffled labels carry no information about the images, so a valid estimate of the
+accuracy is at chance level. A higher score reveals data leakage, which means that the
+network was trained on some of the validation images. This example uses shuffled labels
+to test two validation methods.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -40,9 +41,10 @@ network = overfitting_cnn(filters=(32, 64), dense_units=128, epochs=60, random_s
 # Validate with a tf.data.Dataset that leaks
 # ------------------------------------------
 # ``image_dataset_from_directory`` returns a ``tf.data.Dataset`` that reshuffles the
-# images at each iteration. If you split it with ``take`` and ``skip``, each iteration
-# assigns different images to the two parts. A validation image of one epoch becomes a
-# training image of another, so the network sees all images during training.
+# images each time you iterate over it. If you split this dataset with ``take`` and
+# ``skip``, each iteration assigns different images to the two parts. A validation image
+# in one epoch may be a training image in another epoch, so the network sees all images
+# during training.
 
 dataset = tf.data.Dataset.from_tensor_slices((X, y)).shuffle(len(X))
 leaking = []
@@ -60,8 +62,9 @@ for fold in range(3):
 # %%
 # Validate without leakage
 # ------------------------
-# ``from_dataset`` reads the dataset once and returns arrays. ``StratifiedKFold`` splits
-# them by index.
+# ``from_dataset`` iterates over the dataset only once and returns arrays.
+# ``StratifiedKFold`` splits these arrays by index, so each fold keeps the same images
+# in all epochs.
 
 data = from_dataset(dataset)
 cv = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -70,7 +73,7 @@ correct = cross_val_score(network, data.images, data.target, cv=cv)
 # %%
 # Compare the scores with chance
 # ------------------------------
-# The chance level of five balanced classes is 0.20 for any network.
+# With five balanced classes, the accuracy expected by chance is 0.20 for any network.
 
 fig, ax = plt.subplots(figsize=(5.5, 2.4), layout="constrained")
 methods = ["tf.data, shuffled each epoch", "arrays, split by index"]

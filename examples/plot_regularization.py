@@ -3,10 +3,10 @@
 Tune dropout and L2 with ValidationCurveDisplay
 ===============================================
 
-Dropout and an L2 penalty reduce overfitting in a large network. If they are too weak,
-the network overfits; if they are too strong, it underfits. A validation curve shows
-both cases. This example plots the log loss instead of the accuracy, because the loss
-also penalizes overconfident errors.
+Dropout and an L2 penalty reduce overfitting in a large network. If the regularization
+is too weak, the network overfits; if it is too strong, the network underfits. A
+validation curve shows both cases. This example plots the log loss instead of the
+accuracy, because the log loss also penalizes overconfident errors.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -48,8 +48,8 @@ network = overfitting_cnn(
 # ------------
 # During training, dropout switches off each unit with the given probability, so that
 # units cannot rely on each other. On the left of the plot, the gap between the two
-# curves is large: the network overfits. On the right, both losses rise: the network
-# underfits. The best dropout rate has the lowest test loss.
+# curves is large, because the network overfits. On the right, both losses rise, because
+# the network underfits. The best dropout rate has the lowest test loss.
 
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
 settings = {
@@ -89,9 +89,9 @@ ValidationCurveDisplay.from_estimator(
 # Plot the effect of dropout over epochs
 # --------------------------------------
 # Without dropout, the validation loss starts to rise while the training loss (dashed)
-# falls to zero. With dropout, both losses fall more slowly, and the gap grows more
-# slowly. After the same number of epochs, dropout has not improved the accuracy. It has
-# improved the probabilities.
+# falls to zero. With dropout, both losses fall more slowly, and the gap between them
+# grows more slowly. After the same number of epochs, dropout has improved the predicted
+# probabilities but not the accuracy.
 
 EpochCurveDisplay.from_estimator(
     network, X, y, param_grid={"dropout": [0.0, 0.4]}, cv=3, score_type="both"

@@ -5,9 +5,9 @@ Compare underfitting, overfitting and regularization
 
 This example trains three networks on the same images: a small network, a large network,
 and a large network with dropout, an L2 penalty and augmentation. Their learning curves
-show that the first underfits, the second overfits and the third generalizes.
+show that the first network underfits, the second overfits and the third generalizes.
 
-On generated scenes, the script takes a few minutes. On your own images, the time
+The script takes a few minutes on generated scenes. On your own images, the run time
 depends on their number and size::
 
     python examples/plot_under_and_overfitting.py
@@ -69,8 +69,9 @@ print(f"training: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} im
 # %%
 # Train three networks
 # --------------------
-# Each preset returns a ``CNNClassifier`` with different parameters. Each fit holds out
-# a tenth of the training images and records the loss on these images after each epoch.
+# Each preset is a function that returns a ``CNNClassifier`` with specific parameters.
+# Each fit holds out a tenth of the training images and records the loss on these images
+# after each epoch.
 
 networks = {
     "underfitting": underfitting_cnn(),
@@ -98,11 +99,12 @@ for name, network in networks.items():
 # %%
 # Plot the learning curves
 # ------------------------
-# The two loss curves of the first network stay together at a high loss: the network
-# underfits. The curves of the second network diverge: the loss on held-out images rises
-# while the training loss falls toward zero. The third network learns more slowly, and
-# both of its curves improve together. It can score better on held-out images than on
-# training images, because dropout and augmentation are active only during training.
+# The first network underfits, so its two loss curves stay close together at a high
+# loss. The second network overfits, so its loss curves diverge: the loss on held-out
+# images rises while the training loss falls toward zero. The third network learns more
+# slowly, and both of its curves improve together. It can score better on held-out
+# images than on training images, because dropout and augmentation are active only
+# during training.
 
 fig, axes = plt.subplots(
     2, 3, figsize=(10, 5.5), sharex="col", sharey="row", layout="constrained"

@@ -4,9 +4,9 @@ Find label errors with cross_val_predict
 ========================================
 
 If a network confidently predicts a class that differs from the label, the label is
-often wrong. This requires a network that was not trained on the image, since it could
-otherwise have memorized the wrong label. ``cross_val_predict`` predicts each image with
-a network that was trained on the other folds.
+often wrong. The network must not have been trained on the image in question, because it
+could then have memorized the wrong label. ``cross_val_predict`` predicts each image
+with a network that was trained only on the other folds.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -14,9 +14,9 @@ FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per cl
 # %%
 # Load images with label errors
 # -----------------------------
-# ``flip_y=0.1`` replaces a tenth of the labels with random ones, some of which are
-# correct by chance. The true labels of the generated scenes are known, so the result
-# can be checked. Your own images keep their labels.
+# ``flip_y=0.1`` replaces a tenth of the labels with random labels, some of which are
+# correct by chance. The true labels of the generated scenes are known, so you can check
+# the results. If you load your own images, their labels are not changed.
 
 import sys
 
@@ -51,9 +51,9 @@ proba = cross_val_predict(network, X, y, cv=cv, method="predict_proba")
 # %%
 # Show the most suspicious labels
 # -------------------------------
-# These are the most confident predictions that differ from the label. The first line of
-# each title shows the predicted class, and the second line shows the label, each with
-# its probability.
+# The plot shows the most confident predictions that differ from the label. The first
+# line of each title shows the predicted class, and the second line shows the label,
+# each with its probability.
 
 PredictionGridDisplay.from_predictions(
     X, y, proba, classes=scenes.target_names, which="confident_errors"
@@ -62,9 +62,9 @@ PredictionGridDisplay.from_predictions(
 # %%
 # Compare with the true labels
 # ----------------------------
-# Sort the images by the probability of their own label, lowest first. The ROC curve
-# shows the share of label errors found against the share of correct labels that are
-# reported by mistake.
+# The lower the predicted probability of an image's label, the more suspicious the
+# label. The ROC curve plots the share of label errors that are found against the share
+# of correct labels that are reported by mistake.
 
 label_proba = proba[np.arange(len(X)), scenes.target]
 if truth is not None:
@@ -83,9 +83,9 @@ if truth is not None:
 # %%
 # Find label errors with cleanlab
 # -------------------------------
-# `cleanlab <https://docs.cleanlab.ai>`_ uses the same probabilities. It computes a
-# threshold for each class and decides how many labels to report. Install it with
-# ``python -m pip install ".[cleanlab]"``.
+# `cleanlab <https://docs.cleanlab.ai>`_ finds label errors from the same probabilities.
+# It computes a threshold for each class to determine how many labels to report. Install
+# cleanlab with ``python -m pip install ".[cleanlab]"``.
 
 try:
     from cleanlab.filter import find_label_issues

@@ -53,25 +53,26 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     The built-in network is a sequence of blocks ``Conv2D -> BatchNormalization -> relu
     -> MaxPooling2D -> Dropout``, followed by ``GlobalAveragePooling2D ->
-    Dense(softmax)``. The input is normalized by the statistics of the training images,
-    so images need no scaling: pass them as they are stored, for example as uint8 from 0
-    to 255. The loss is categorical cross-entropy.
+    Dense(softmax)``. The input is normalized by the mean and standard deviation of the
+    training images, so images need no scaling. Pass them as they are stored, for
+    example as uint8 from 0 to 255. The loss is categorical cross-entropy.
 
-    All parameters can be searched with :class:`~sklearn.model_selection.GridSearchCV`
-    and other searches, including the parameters of your own network builder.
+    All parameters, including those of your own network builder, can be tuned with
+    :class:`~sklearn.model_selection.GridSearchCV` and other searches.
 
     Parameters
     ----------
     model : callable, default=None
-        Function that builds a network to use instead of the built-in one. It returns a
-        new `keras.Model`, compiled or not. The network takes images of shape ``(n,
-        height, width, channels)``. Its output is a softmax over the classes, or a
+        Function that builds your own network instead of the built-in network. It
+        returns a new `keras.Model`, compiled or not. The network takes images of shape
+        ``(n, height, width, channels)``. Its output is a softmax over the classes, or a
         single sigmoid for two classes. The output may also be logits if the network is
-        compiled with a loss that has ``from_logits=True``. Of Keras' own losses, those
-        with "sparse" in their name get class indices, and the others get one-hot rows.
-        Your own loss is called with both before training, to find out which it expects.
+        compiled with a loss that has ``from_logits=True``. Keras losses with "sparse"
+        in their name get class indices as targets, and all other Keras losses get
+        one-hot vectors. A custom loss is called with both kinds of targets before
+        training, to determine which kind it expects.
 
-        The function may have these arguments:
+        The function may accept these arguments:
 
         - ``meta``, a dict of properties of the training data: ``image_shape_``,
           ``n_classes_`` and ``classes_``;
@@ -84,51 +85,53 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         cannot be combined with `model`.
 
     filters : array-like of int, default=(48, 96, 192, 384)
-        Number of filters in the convolution of each block. Pooling stops along an axis
-        that has shrunk to one pixel, so many blocks also work with small images.
+        Number of filters in the convolution of each block. An axis that has shrunk to
+        one pixel is not pooled further, so that small images can also pass through many
+        blocks.
 
     last_filters : int, default=None
-        Number of filters in the last block. If not None, it replaces the last entry of
-        `filters`, so that this entry can be tuned separately.
+        Number of filters in the last block. If not None, this number replaces the last
+        entry of `filters`, so that the last entry can be tuned separately.
 
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
 
     stem_strides : int, default=None
         Strides of the first convolution, in pixels. Values above 1 make the network
-        coarser and faster. None means 2 for images of at least 32 x 32 pixels, and 1
-        for smaller ones.
+        faster, but reduce the resolution of its feature maps. None means 2 for images
+        of at least 32 x 32 pixels, and 1 for smaller images.
 
     width_factor : float, default=1
-        Factor by which all `filters` are multiplied. The results are rounded, and are
-        at least 1.
+        Factor by which the number of filters in each block is multiplied. The products
+        are rounded, and are at least 1.
 
     dense_units : int, array-like of int or None, default=None
         Number of units in each dense layer between the convolutions and the output.
         None adds no such layers.
 
     dropout : float, default=0.1
-        Dropout rate after each block but the last, in [0, 1).
+        Dropout rate after each block except the last, in [0, 1).
 
     last_dropout : float, default=0.3
         Dropout rate after the last block, in [0, 1).
 
     l2 : float, default=1e-4
-        Factor of the L2 penalty on the kernels of all convolutions but the first.
+        Factor of the L2 penalty on the kernels of all convolutions except the first.
 
     normalize : bool, default=True
         Whether to normalize the input by the mean and standard deviation of the
-        training images, separately for each channel. :meth:`fit` computes them from all
-        images that it trains on, and :meth:`partial_fit` from all images seen so far.
-        The scale and offset of the images therefore do not matter. The normalization is
-        followed by a learned scale and offset.
+        training images, separately for each channel. :meth:`fit` computes these
+        statistics from all images that it trains on, and :meth:`partial_fit` from all
+        images seen so far. The scale and offset of the images therefore do not matter.
+        The normalization is followed by a learned scale and offset.
 
     batch_norm : bool, default=True
         Whether to add batch normalization between each convolution and its activation.
 
     pooling : {"avg", "max"} or None, default="avg"
-        How to reduce the feature maps of the last block: to the average or the maximum
-        of each map. None flattens them, which makes the next layer large.
+        How to pool the feature maps of the last block: ``"avg"`` takes the average of
+        each map, and ``"max"`` takes its maximum. None flattens the feature maps, which
+        makes the next layer large.
 
     label_smoothing : float, default=0.1
         Share of the target probability that the loss spreads evenly over all classes,
@@ -136,44 +139,47 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     image_shape : tuple of int, default=None
         Shape ``(height, width)`` or ``(height, width, channels)`` of one image.
-        Required if the images in `X` are flattened, as they are with scalers, PCA,
-        SMOTE or :class:`~sklearn.ensemble.BaggingClassifier`. One entry may be -1, as
-        in :func:`numpy.reshape`. For example, ``(1, -1, 1)`` treats each row as an
-        image with a height of one pixel.
+        Required if the images in `X` are flattened, for example for scalers, PCA, SMOTE
+        or :class:`~sklearn.ensemble.BaggingClassifier`. One entry may be -1, as in
+        :func:`numpy.reshape`. For example, ``(1, -1, 1)`` treats each row as an image
+        with a height of one pixel.
 
     augment : "auto", bool, dict or keras.Layer, default="auto"
         Random changes to the images during training. Prediction and validation use the
-        images unchanged.
+        original images.
 
-        - ``"auto"`` means ``{"rotation": 0.03, "zoom": 0.2}``, which suits most
-          images. It does not flip them, as digits and text must not be flipped.
-        - True means ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: flip
-          with probability 0.5, rotate by up to 0.1 of a full turn, and zoom in or out
-          by up to 10 %. Pixels beyond the border are reflected.
-        - A dict may have any of these keys; keys that are left out make no changes.
-          `flip` may also be ``"vertical"`` or ``"horizontal_and_vertical"``.
-        - A layer, or a `keras.Sequential` of layers, must keep the shape of the images.
-          Each fit uses a copy of it, with a new seed in each epoch.
+        - ``"auto"`` means ``{"rotation": 0.03, "zoom": 0.2}``, which suits most images.
+          It does not flip images, because flipping would change the meaning of digits
+          and text.
+        - True means ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: flip with
+          probability 0.5, rotate by up to 0.1 of a full turn, and zoom in or out by up
+          to 10%. Pixels beyond the border are filled by reflection.
+        - A dict may have any of the keys `flip`, `rotation` and `zoom`. Omitted keys
+          make no changes. `flip` may also be ``"vertical"`` or
+          ``"horizontal_and_vertical"``.
+        - A layer, or a `keras.Sequential` of layers, must preserve the shape of the
+          images. Each fit uses a copy of the layer, with a new seed in each epoch.
 
     optimizer : str, callable or keras.Optimizer, default="adam"
-        Name of a Keras optimizer, a class or function that returns an optimizer when
-        called with ``learning_rate``, such as ``functools.partial(keras.optimizers.SGD,
-        momentum=0.9)``, or an optimizer object. An object is copied for each fit and
-        keeps its own learning rate.
+        Name of a Keras optimizer, a callable that returns an optimizer, or an optimizer
+        object. A callable, such as ``functools.partial(keras.optimizers.SGD,
+        momentum=0.9)``, is called with the argument ``learning_rate``. An optimizer
+        object is copied for each fit and keeps its own learning rate.
 
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule, \
             default=3e-3
         Learning rate, or a schedule of learning rates over training steps. For example,
         ``optimizer="sgd"`` with ``CosineDecay(0.1, decay_steps)`` trains by gradient
-        descent with annealing.
+        descent with an annealed learning rate.
 
     average : bool, default=True
-        Whether the network weights after each epoch are averages over roughly the last
-        tenth of all training steps so far [1]_. Training itself continues from the
-        weights of the last step. Averaging has much the same effect as annealing the
-        learning rate, without fixing the number of epochs in advance. `average` has no
-        effect if the optimizer is passed as an object, has ``use_ema=True``, or is set
-        by a builder that compiles its own network.
+        Whether to average the network weights [1]_. The weights after each epoch are
+        then averages over roughly the last tenth of all training steps so far, but
+        training itself continues from the weights of the last step. Averaging has much
+        the same effect as annealing the learning rate, without fixing the number of
+        epochs in advance. `average` has no effect if the optimizer is passed as an
+        object, has ``use_ema=True``, or is set by a builder that compiles its own
+        network.
 
     batch_size : int, default=32
         Number of images in one training step.
@@ -194,16 +200,16 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     warm_start : bool, default=False
         Whether :meth:`fit` continues from the network weights and the optimizer state
-        of the previous fit. Two fits of 5 epochs then give the same weights, to the
-        bit, as one fit of 10 epochs. The exception is an optimizer object with
+        of the previous fit. Two fits of 5 epochs then give exactly the same weights as
+        one fit of 10 epochs. The exception is an optimizer object with
         ``use_ema=True``, which replaces the weights with their averages at the end of
         each fit.
 
     validation_fraction : float, default=None
-        Fraction of the images passed to :meth:`fit` to hold out, stratified by class,
-        for reporting loss and accuracy after each epoch. None holds out no images. With
-        `warm_start`, pass the same images to each fit. Otherwise, some of the held-out
-        images may have been trained on before.
+        Fraction of the images passed to :meth:`fit` that is held out, stratified by
+        class, to report loss and accuracy after each epoch. If None, no images are held
+        out. With `warm_start`, pass the same images to each fit. Otherwise, an earlier
+        fit may have trained on some of the held-out images.
 
     early_stopping : bool, default=False
         Whether to stop training when the loss on the held-out images has not decreased
@@ -214,41 +220,43 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Number of epochs to wait for an improvement; see `early_stopping`.
 
     tol : float, default=1e-4
-        Tolerance of `early_stopping`. A decrease of the loss by less than this does not
-        count as an improvement.
+        Tolerance of `early_stopping`. If the loss decreases by less than `tol`, this
+        does not count as an improvement.
 
     callbacks : list of keras.callbacks.Callback, default=None
-        Keras callbacks. Each fit uses shallow copies: attributes that a callback sets
-        start from their initial values in each fit, whereas objects that it refers to,
-        such as an Optuna trial, a list or an open file, are shared. A callback with
-        batch-level hooks slows down the training of a small network. For scikit-learn's
-        own callbacks, use `set_callbacks` (scikit-learn 1.9 and later).
+        Keras callbacks. Each fit uses shallow copies of the callbacks. Attributes that
+        a callback sets therefore start from their initial values in each fit, but
+        objects that a callback refers to, such as an Optuna trial, a list or an open
+        file, are shared by all fits. A callback with batch-level hooks slows down the
+        training of a small network. For scikit-learn's own callbacks, use
+        `set_callbacks` (scikit-learn 1.9 and later).
 
     memory : None, str, path-like or joblib.Memory, default=None
-        Folder for checkpoints, given as in :class:`~sklearn.pipeline.Pipeline`. A fit
-        with the same parameters, images and package versions is loaded instead of being
-        trained again. A fit that was interrupted, even by ``kill -9``, resumes from its
-        last checkpoint, and a fit with more `epochs` resumes where a shorter one ended.
-        With the same number of threads, each of these fits gives the same weights, to
-        the bit, as an uninterrupted fit. Searches in several processes and on several
-        machines can share a folder.
+        Folder for checkpoints, or a `joblib.Memory` object with a folder, as in
+        :class:`~sklearn.pipeline.Pipeline`. If a fit with the same parameters, images
+        and package versions has been stored, its result is loaded instead of training
+        again. A fit that was interrupted, even by ``kill -9``, resumes from its last
+        checkpoint. A fit with more `epochs` resumes where a shorter fit ended. With the
+        same number of threads, each of these fits gives exactly the same weights as an
+        uninterrupted fit. Searches in several processes or on several machines can
+        share a folder.
 
         `memory` requires `random_state`. It has no effect on :meth:`partial_fit`, on
         fits that continue with `warm_start`, or on fits with callbacks other than
-        scikit-learn's ``ProgressBar``, as their side effects cannot be replayed.
-        ``joblib.Memory(folder).clear()`` and ``.reduce_size(bytes_limit=...,
+        scikit-learn's ``ProgressBar``, because the side effects of callbacks cannot be
+        replayed. ``joblib.Memory(folder).clear()`` and ``.reduce_size(bytes_limit=...,
         age_limit=...)`` remove checkpoints.
 
     max_time : float, default=None
         Time limit in seconds. :meth:`fit` stops at the end of the epoch in which the
-        limit is exceeded, and keeps the network as trained so far. With `memory`, the
-        same fit resumes from there when it is run again.
+        limit is exceeded, and keeps the network trained so far. With `memory`, training
+        resumes after this epoch when the same fit is run again.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, shuffling, dropout, augmentation and the inner
         validation split. With the same int, on the same machine and with the same
-        number of threads, a fit on the CPU gives the same weights, to the bit,
-        regardless of what the process did before.
+        number of threads, a fit on the CPU always gives exactly the same weights,
+        regardless of earlier computations in the process.
 
     verbose : int, default=0
         0 is silent, 1 shows a progress bar for each epoch, and 2 prints one line per
@@ -263,11 +271,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         The trained network.
 
     history_ : dict of str to list of float
-        ``"loss"`` (including the L2 penalty) and ``"accuracy"`` for each epoch, as
-        averages over the epoch during training. With `validation_fraction` or `X_val`,
-        the dict also has ``"val_loss"`` and ``"val_accuracy"``, computed at the end of
-        the epoch. If a builder compiles its own network, the dict has the metrics that
-        the builder sets.
+        The training ``"loss"`` (including the L2 penalty) and ``"accuracy"``, averaged
+        over each epoch. With `validation_fraction` or `X_val`, the dict also contains
+        ``"val_loss"`` and ``"val_accuracy"``, computed at the end of each epoch. If a
+        builder compiles its own network, the dict contains the metrics that the builder
+        sets.
 
     n_epochs_ : int
         Number of epochs trained, which is the length of the lists in `history_`.
@@ -279,7 +287,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Number of values in an image: height x width x channels.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns. Defined only if `X` was a data frame of flattened rows.
+        Names of the columns of `X`. Defined only if `X` is a data frame of flattened
+        images.
 
     See Also
     --------
@@ -288,21 +297,23 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     Notes
     -----
-    `X` of dtype uint8 stays uint8 until a batch is on the device, and memory maps are
-    read in chunks. The images may therefore be larger than memory.
+    Images of dtype uint8 are not converted until they are on the device, and memory
+    maps are read in chunks. The training set may therefore be larger than memory.
 
-    A training step does the same as a step of ``keras.Model.fit``: the same batches
-    give the same weights. However, no Python code runs between two batches.
+    A training step performs the same update as a step of ``keras.Model.fit``, so the
+    same batches give the same weights. However, Python code runs only between chunks of
+    batches, not between all batches.
 
     Ctrl-C during :meth:`fit` raises a `KeyboardInterrupt`. If at least one epoch was
-    completed, the estimator keeps the network of the last completed epoch, and
+    completed, the estimator keeps the network of the last completed epoch, so that
     :meth:`predict` works.
 
     In a search with ``n_jobs=2`` or more, each process gets its share of the
-    processors, as set by :func:`joblib.parallel_config`. Sums of floating-point numbers
-    depend on the number of threads. For results that are the same to the bit with any
-    `n_jobs`, set ``inner_max_num_threads`` there. TensorFlow does not work in a process
-    that was forked from one that has used it; in such a process, fitting raises a
+    processors, as set by :func:`joblib.parallel_config`. The rounding of floating-point
+    sums depends on the number of threads. To get exactly the same results with any
+    `n_jobs`, set ``inner_max_num_threads`` in :func:`joblib.parallel_config`.
+    TensorFlow does not work in a process that was forked from a process in which
+    TensorFlow was used before. In such a forked process, :meth:`fit` raises a
     `RuntimeError`.
 
     References
@@ -350,7 +361,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "image_shape": ["array-like", None],
         "augment": [StrOptions({"auto"}), "boolean", dict, callable],
-        "optimizer": "no_validation",  # the check needs Keras, which is imported late
+        "optimizer": "no_validation",  # checked in fit, because importing Keras is slow
         "learning_rate": [Interval(Real, 0, None, closed="neither"), callable],
         "average": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -440,15 +451,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         self.random_state = random_state
         self.verbose = verbose
 
-    # A hook for epoch_curve. It is called with the current classifier after each epoch.
+    # If epoch_curve sets this hook, fit calls it with the classifier after each epoch.
     _after_epoch = None
 
     @classmethod
     def from_keras(cls, model, classes, **params):
         """Make a fitted classifier from a trained Keras model, without training.
 
-        You can evaluate the classifier with scikit-learn's metrics, calibrate it, tune
-        its threshold and draw its predictions, as with any other fitted classifier.
+        As with any other fitted classifier, you can evaluate it with scikit-learn's
+        metrics, calibrate it, tune its decision threshold and draw its predictions.
         :meth:`fit` trains a new network with the same architecture or, with
         ``warm_start=True``, continues from the weights of `model`.
 
@@ -457,28 +468,29 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         model : keras.Model
             A trained model. Its output is a softmax over the classes, a single sigmoid
             for two classes, or logits if the model is compiled with a loss that has
-            ``from_logits=True``. The model itself becomes `model_`, and is compiled if
-            necessary. If `classes` is not sorted, `model_` is a new model that shares
-            the layers of `model` and is compiled with Adam.
+            ``from_logits=True``. This model itself is stored as `model_`, and is
+            compiled if necessary. However, if `classes` is not sorted, `model_` is a
+            new model that shares the layers of `model` and is compiled with Adam.
         classes : array-like of shape (n_classes,)
-            Class labels, in the order of the outputs. `classes_` is sorted, and the
-            columns of :meth:`predict_proba` are in the same order.
+            Class labels, in the order of the outputs. The attribute `classes_` is
+            sorted, and the columns of :meth:`predict_proba` are in the order of
+            `classes_`.
         **params : dict
-            Parameters of the classifier, for later fits.
+            Parameters of the classifier for later fits.
 
         Returns
         -------
         CNNClassifier
-            A fitted classifier with an empty `history_`. Pass images to it as `model`
-            expects them: the classifier does not scale them.
+            A fitted classifier with an empty `history_`. The classifier does not scale
+            images, so pass them as `model` expects them.
 
         Raises
         ------
         TypeError
             If `model` is not a `keras.Model`.
         ValueError
-            If the number of classes does not match the outputs, or the shape of the
-            images is not known.
+            If the number of classes does not match the number of outputs, or `model`
+            does not specify the shape of the images.
 
         Examples
         --------
@@ -537,8 +549,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include the parameters of the builder passed as `model`, as
-            ``model__<name>``, where they have a value.
+            Whether to include the parameters of the builder passed as `model`, named
+            ``model__<name>``. Parameters without a value are omitted.
 
         Returns
         -------
@@ -558,7 +570,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         """Set parameters of this estimator.
 
         ``model__<name>`` sets the parameter ``<name>`` of the builder passed as
-        `model`, which becomes a `functools.partial` of this builder.
+        `model`. The parameter `model` is then replaced by a `functools.partial` of this
+        builder.
 
         Parameters
         ----------
@@ -571,7 +584,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If there is no such parameter. The message suggests a similar name.
+            If a parameter does not exist. The message suggests a similar name.
         """
         own = {k: v for k, v in params.items() if not k.startswith("model__")}
         known = self._get_param_names()
@@ -586,7 +599,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         of_builder = {
             k.removeprefix("model__"): v for k, v in params.items() if k not in own
         }
-        if of_builder:  # raise here, so that all parameters are set or none
+        if of_builder:  # an error here leaves all parameters as they were
             model = own.get("model", self.model)
             own["model"] = _builder_params.bind_builder(model, **of_builder)
         return super().set_params(**own)
@@ -619,9 +632,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             )
 
     def _check_early_stopping(self, X_val, y_val):
-        """Raise a ValueError if all or part of a required validation set is missing.
+        """Raise a ValueError if a required validation set is missing or incomplete.
 
-        Early stopping requires a validation set.
+        Early stopping requires a validation set. `X_val` and `y_val` must be passed
+        together.
         """
         if (X_val is None) != (y_val is None):
             given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
@@ -650,10 +664,10 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     # Data
 
     def _check_images(self, X, *, reset):
-        """Check X and return it as an array, without copying it where possible.
+        """Check X and return it as an array, without copying it if possible.
 
-        If `reset`, set `n_features_in_`, `feature_names_in_` and `image_shape_`.
-        Otherwise, compare X with them.
+        If `reset` is True, set `n_features_in_`, `feature_names_in_` and
+        `image_shape_`. Otherwise, check that X matches these attributes.
         """
         X = as_image_array(X)
         ndim = getattr(X, "ndim", None)
@@ -714,19 +728,20 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
             Images, as integers or floats. Flattened images require `image_shape`.
-            Arrays of uint8 and memory maps are read in chunks and never copied whole.
+            Arrays of uint8 and memory maps are read in chunks and never copied as a
+            whole.
         y : array-like of shape (n_samples,)
             Class labels: integers, strings or booleans, of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the samples in the loss. Samples of weight zero
-            are left out.
+            Non-negative weights of the samples in the loss. Samples with weight zero
+            are ignored.
         groups : array-like of shape (n_samples,), default=None
-            Group of each sample, for example the patient, or the original of augmented
-            copies. The inner split by `validation_fraction` keeps the samples of a
-            group together, so the fraction that is held out is approximate.
+            Group of each sample, for example the patient, or the original image of
+            augmented copies. The inner split by `validation_fraction` keeps the samples
+            of a group together, so the fraction of held-out images is only approximate.
         X_val : array-like, default=None
-            Images to validate on after each epoch, instead of the part of `X` that
-            `validation_fraction` would hold out. `fit` then trains on all of `X`.
+            Images to validate on after each epoch. They replace the part of `X` that
+            `validation_fraction` would hold out, so `fit` trains on all of `X`.
         y_val : array-like of shape (n_val_samples,), default=None
             Class labels of `X_val`.
 
@@ -737,9 +752,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Raises
         ------
         ValueError, TypeError
-            If parameters or data are invalid, before training starts. A ValueError is
-            also raised if the loss is not finite. In each case, the estimator is left
-            as it was before.
+            If parameters or data are invalid. These errors are raised before training
+            starts. A ValueError is also raised if the loss is not finite. In each case,
+            the estimator is left in its previous state.
         """
         with self._rollback_on_error():
             self._check_params()
@@ -780,7 +795,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current network weights.
 
-        This method trains on all of `X`: only :meth:`fit` uses `validation_fraction`.
+        This method ignores `validation_fraction` and trains on all of `X`.
 
         Parameters
         ----------
@@ -789,8 +804,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         y : array-like of shape (n_samples,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that may occur in this call and later ones. Required in the
-            first call.
+            All class labels that may occur in this call or in later calls. Required in
+            the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, as in :meth:`fit`.
 
@@ -843,13 +858,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Parameters
         ----------
         X : array-like
-            Images of the shape that was passed to :meth:`fit`.
+            Images of the same shape as those passed to :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), dtype float64
-            One column per class, in the order of `classes_`, even if there are only two
-            classes. Rows sum to 1.
+            Probabilities, with one column per class in the order of `classes_`, even if
+            there are only two classes. Each row sums to 1.
         """
         check_is_fitted(self)
         import_tensorflow()
@@ -857,8 +872,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         proba = self._predictor(ImageReader(X, self.image_shape_)).astype(np.float64)
         if proba.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
             return np.hstack([1 - proba, proba])
-        # A float32 softmax sums to 1 only within 1e-7. Ensembles average it in float64,
-        # and metrics warn if the sums are not 1 in float64.
+        # The rows of a float32 softmax sum to 1 only within 1e-7. Ensembles average
+        # them in float64, and metrics warn if float64 probabilities do not sum to 1.
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X):
@@ -867,12 +882,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Parameters
         ----------
         X : array-like
-            Images of the shape that was passed to :meth:`fit`.
+            Images of the same shape as those passed to :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Class labels, of the same dtype as those passed to `fit`.
+            The predicted class labels, of the same dtype as those passed to `fit`.
         """
         most_probable = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_probable]
@@ -883,12 +898,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         Parameters
         ----------
         X : array-like
-            Images of the shape that was passed to :meth:`fit`.
+            Images of the same shape as those passed to :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), dtype float64
-            The logarithm of :meth:`predict_proba`: -inf where the probability is 0.
+            The logarithms of the probabilities. The logarithm of a probability of 0 is
+            -inf.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -896,9 +912,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     # Protocols of scikit-learn, pickle and copy
 
     def __sklearn_clone__(self):
-        # Clones share their callbacks, and each fit makes its own copies of them. A
-        # deep copy would cut the link to objects that a callback refers to, such as a
-        # study.
+        # Clones share callbacks, because deep copies would also copy the objects that a
+        # callback refers to, such as an Optuna study. Each fit makes its own shallow
+        # copies of the callbacks.
         template = object.__new__(type(self))
         vars(template).update(vars(self) | {"callbacks": None})
         return _clone_parametrized(template).set_params(callbacks=self.callbacks)
@@ -908,14 +924,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # These stand for flattened images and (n, h, w). (n, h, w, c) has no tag.
+        # These tags allow flattened images and grayscale images without a channel axis.
+        # There is no tag for four dimensions.
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())  # may be __dict__ itself
-        # The predictor holds compiled functions. It is made again in __setstate__.
+        state = dict(super().__getstate__())  # copy, as it may be __dict__ itself
+        # The predictor holds compiled functions, so __setstate__ creates it again.
         state.pop("_predictor", None)
         network = state.pop("_network", None)
         if network is not None:

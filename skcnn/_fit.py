@@ -1,4 +1,4 @@
-"""The steps of a fit: from checked data to fitted attributes."""
+"""Train a network on checked data and set the fitted attributes."""
 
 import contextlib
 import copy
@@ -30,7 +30,7 @@ from ._utils._validation import check_weights, encode_targets, same_value
 from ._utils._warnings import warn_user
 
 DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-# Parameters of the built-in network. A builder passed as model= has its own.
+# Parameters of the built-in network. A builder passed as model= has its own parameters.
 NETWORK_PARAMS = (
     "filters",
     "last_filters",
@@ -52,8 +52,9 @@ FIXED_ON_WARM_START = (
     *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
     "precision",
 )
-# Parameters that do not determine the network weights after each epoch, or that do so
-# through a value that is hashed instead: the sample weights, image shape or seed.
+# Parameters that are not part of the cache key. They either do not affect the network
+# weights after each epoch, or determine a value that is hashed instead: the sample
+# weights, image shape or seed.
 _NOT_IN_CACHE_KEY = frozenset(
     {
         *("epochs", "max_time", "memory", "verbose", "warm_start", "callbacks"),
@@ -63,7 +64,7 @@ _NOT_IN_CACHE_KEY = frozenset(
 
 
 class FitMixin:
-    """Mixin with the code that `fit` and `partial_fit` of the classifier share.
+    """Mixin for the training code that `fit` and `partial_fit` share.
 
     :class:`~skcnn.CNNClassifier` checks parameters and data. This class splits the
     data, builds a network or continues with the existing one, runs the training loop
@@ -102,7 +103,8 @@ class FitMixin:
     def _rollback_on_error(self):
         """Restore the previous state of the estimator if training fails.
 
-        If training is interrupted after at least one epoch, its result is kept.
+        If training is interrupted after at least one epoch, the trained network is
+        kept.
         """
         before = self._fitted_attributes()
         network = before.get("_network")
@@ -196,7 +198,7 @@ class FitMixin:
     def _averages_weights(self, optimizer):
         """Return whether to average the network weights.
 
-        A user's optimizer object stays as it is, without averages.
+        An optimizer object passed by the user is left unchanged, without averaging.
         """
         from keras.optimizers import Optimizer
 
@@ -208,7 +210,7 @@ class FitMixin:
         )
 
     def _check_compiled_by_builder(self):
-        """Raise a ValueError for parameters of an optimizer that is not used."""
+        """Raise a ValueError if parameters of an unused optimizer are set."""
         without_effect = self._not_default("optimizer", "learning_rate")
         if without_effect:
             raise ValueError(
@@ -241,8 +243,8 @@ class FitMixin:
         incremental : bool
             Whether to continue training the existing network.
         is_partial : bool
-            Whether this is a `partial_fit`, which has no validation, no checkpoints and
-            no time limit.
+            Whether `partial_fit` is the caller, which uses no validation set, no
+            checkpoints and no time limit.
         """
         from ._network._build import target_encoder
 
@@ -307,7 +309,7 @@ class FitMixin:
             if loop.n_completed:
                 vars(self).update(fitted_attributes())
                 self._is_interrupted = True
-                # Ctrl-C raises KeyboardInterrupt even where warnings are errors.
+                # If warnings are errors, still raise the KeyboardInterrupt.
                 with contextlib.suppress(ConvergenceWarning):
                     warn_user(
                         f"Training was interrupted after {loop.n_completed} of "
@@ -337,7 +339,7 @@ class FitMixin:
         return ArrayDataset(images, y_encoded, data.encode, weight, rows)
 
     def _new_network(self, seed, classes, images, statistics):
-        """Return the fitted attributes with a new network that has not been trained."""
+        """Return the fitted attributes for a new, untrained network."""
         network, compiled_by_builder = self._build(seed, classes, images, statistics)
         return {
             "classes_": classes,
@@ -352,10 +354,10 @@ class FitMixin:
         }
 
     def _input_statistics_of(self, images, rows, *, is_partial):
-        """Return the statistics to normalize images by, or None if not applicable.
+        """Return the statistics for normalizing images, or None if not applicable.
 
-        `fit` uses only the images passed to it, and `partial_fit` all images since the
-        last `fit`.
+        `fit` computes them from the images passed to it, and `partial_fit` from all
+        images since the last `fit`.
         """
         if self.model is not None or not self.normalize:
             return None
@@ -366,7 +368,7 @@ class FitMixin:
         return statistics.update(images, rows)
 
     def _continued_network(self, statistics):
-        """Return the fitted attributes with the existing network, for more training."""
+        """Return the fitted attributes for further training of the existing network."""
         fitted = self._fitted_attributes()
         network = self._network
         if network.is_recompiled():
@@ -422,7 +424,7 @@ class FitMixin:
         )
 
     def _report_epoch(self, attributes):
-        """Pass the estimator, as fitted so far, to the hook of `epoch_curve`."""
+        """Pass the estimator, as fitted so far, to the hook set by `epoch_curve`."""
         if self._after_epoch is not None:
             fitted = object.__new__(type(self))
             vars(fitted).update(vars(self) | attributes)
@@ -455,7 +457,7 @@ class FitMixin:
                 classes,
                 *((d.images.array, d.y_encoded, d.weight, d.rows) for d in datasets),
                 # Include the initial network weights, since a builder may depend on
-                # state that cannot be seen from here.
+                # state other than its parameters.
                 network.values(),
             )
         except (UnhashableError, OSError) as error:
@@ -478,6 +480,6 @@ class FitMixin:
 
 
 def _set_rescaling(model, statistics):
-    """Make the built-in network normalize its input by these statistics."""
+    """Set the statistics by which the built-in network normalizes its input."""
     layer = model.get_layer("rescale")
     layer.scale, layer.offset = statistics.rescaling()

@@ -1,4 +1,4 @@
-"""Presets of `CNNClassifier`: an underfitting, an overfitting and a regularized one."""
+"""Presets of `CNNClassifier` that underfit, overfit, or are regularized."""
 
 from ._classifier import CNNClassifier
 
@@ -29,9 +29,10 @@ _UNREGULARIZED = {
 def underfitting_cnn(**params):
     """Make a classifier that is too small for photographs and underfits them.
 
-    It has two convolutions with 6 filters each, the first with strides of 3 pixels, and
-    an output layer: 4,823 parameters for five classes and images of 150 x 150 x 3. It
-    trains for 30 epochs in batches of 32.
+    The network has two convolutions with 6 filters each, and an output layer. The first
+    convolution has strides of 3 pixels. For five classes and RGB images of 150 x 150
+    pixels, the network has 4,823 parameters. It is trained for 30 epochs in batches of
+    32.
 
     Parameters
     ----------
@@ -45,8 +46,8 @@ def underfitting_cnn(**params):
 
     See Also
     --------
-    overfitting_cnn : Make a classifier that is too large and not regularized.
-    optimized_cnn : Make a classifier that is large and regularized.
+    overfitting_cnn : Make a large classifier without regularization.
+    optimized_cnn : Make a large classifier with regularization.
 
     Examples
     --------
@@ -69,9 +70,10 @@ def underfitting_cnn(**params):
 def overfitting_cnn(**params):
     """Make a classifier that memorizes its training images and thus overfits.
 
-    It has five convolutions with 32 to 512 filters and a dense layer of 256 units,
-    without any regularization: 3,667,269 parameters for five classes and images of
-    150 x 150 x 3. It trains for 50 epochs in batches of 16.
+    The network has five convolutions with 32 to 512 filters and a dense layer of 256
+    units, without any regularization. For five classes and RGB images of 150 x 150
+    pixels, the network has 3,667,269 parameters. It is trained for 50 epochs in batches
+    of 16.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def overfitting_cnn(**params):
     See Also
     --------
     underfitting_cnn : Make a classifier that is too small.
-    optimized_cnn : Make a classifier that is as large, but regularized.
+    optimized_cnn : Make an equally large classifier with regularization.
 
     Examples
     --------
@@ -101,11 +103,11 @@ def overfitting_cnn(**params):
 def optimized_cnn(**params):
     """Make a large classifier that is regularized enough to generalize.
 
-    It has the network of :func:`overfitting_cnn`, with normalization of the input,
-    dropout of 0.3 and 0.4, an L2 penalty of 1e-3, and random flips, rotations and
-    zooms.
-    With ``width_factor=2`` it has 10,466,449 parameters for five classes and images of
-    150 x 150 x 3. It trains for 50 epochs in batches of 16.
+    The network is that of :func:`overfitting_cnn`, with normalization of the input,
+    dropout rates of 0.3 and 0.4 (after the last block), an L2 penalty of 1e-3, and
+    augmentation by random flips, rotations and zooms. With ``width_factor=2``, the
+    network has 10,466,449 parameters for five classes and RGB images of 150 x 150
+    pixels. It is trained for 50 epochs in batches of 16.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def optimized_cnn(**params):
 
     See Also
     --------
-    overfitting_cnn : Make the same classifier without regularization.
+    overfitting_cnn : Make an equally large classifier without regularization.
 
     Examples
     --------

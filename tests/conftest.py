@@ -13,7 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 @pytest.fixture(scope="session")
 def digits():
-    """Return 600 real images (8 x 8, uint8), which are read-only."""
+    """Return 600 real images (8 x 8, uint8) in a read-only array."""
     X, y = load_digits(return_X_y=True)
     images = X[:600].astype("uint8").reshape(-1, 8, 8, 1)
     images.flags.writeable = y.flags.writeable = False
@@ -22,7 +22,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def fast_cnn():
-    """Return a classifier that reaches an accuracy of 0.9 on `digits` in a second."""
+    """Return a classifier that reaches an accuracy of 0.9 on `digits` in one second."""
     from skcnn import CNNClassifier
 
     return functools.partial(
@@ -47,7 +47,7 @@ def fitted(digits, fast_cnn):
 
 @pytest.fixture(scope="session")
 def few(digits):
-    """Return 160 real images of four classes in random order, which are read-only."""
+    """Return 160 real images of four classes in random order, in a read-only array."""
     rows = np.flatnonzero(digits.target < 4)[:160]
     images, target, rows = digits.images[rows], digits.target[rows], digits.rows[rows]
     images.flags.writeable = target.flags.writeable = rows.flags.writeable = False

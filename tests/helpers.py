@@ -1,6 +1,6 @@
 """Constants, networks and comparison functions shared by several test modules.
 
-Only the functions that need Keras import it, because many tests do not need it.
+Keras is imported inside the functions that need it, because many tests do not need it.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ def layers_of_type(network, name):
 
 
 def dense_network(image_shape, n_outputs, activation, units=8):
-    """Return a small network that is not compiled."""
+    """Return a small, uncompiled network."""
     import keras
 
     return keras.Sequential(
@@ -143,7 +143,7 @@ def small_builder(meta, units=6):
 
 
 def flatten_builder(meta, units=8, activation="relu"):
-    """Build a network that has two parameters."""
+    """Build a network with two tunable parameters."""
     import keras
 
     return keras.Sequential(
@@ -221,7 +221,7 @@ def assert_same_weights(a, b):
 
 
 def assert_same_training(a, b):
-    """Check that the history and all that training changes are equal, bit for bit."""
+    """Check that histories and all trained variables are equal, bit for bit."""
     assert a.history_ == b.history_
     assert same_arrays(network_values(a), network_values(b))
 

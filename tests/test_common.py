@@ -1,4 +1,4 @@
-"""scikit-learn's estimator checks, and the same checks with images."""
+"""scikit-learn's estimator checks, and similar checks with images."""
 
 import functools
 
@@ -24,7 +24,7 @@ VERSION = parse_version(sklearn.__version__).release[:2]
 
 @pytest.fixture(scope="module")
 def rows_cnn():
-    """Return a classifier for rows of any width, which scikit-learn's checks pass."""
+    """Return a classifier for rows of any width, as scikit-learn's checks require."""
     return CNNClassifier(
         image_shape=(1, -1, 1),
         filters=(8,),
@@ -79,7 +79,7 @@ def test_check_estimator_has_no_failures(check_results):
 def test_check_estimator_runs_the_full_suite(check_results, rows_cnn):
     generated = [check_name(check) for _, check in estimator_checks_generator(rows_cnn)]
     assert [r["check_name"] for r in check_results] == generated
-    # This fails if a change in the tags makes scikit-learn skip checks.
+    # The number of checks drops if a change in the tags makes scikit-learn skip some.
     known = {(1, 6): 62, (1, 9): 63}
     assert len(check_results) == known.get(VERSION, len(check_results))
     assert len(check_results) >= 60
@@ -90,7 +90,7 @@ def test_check_estimator_runs_the_full_suite(check_results, rows_cnn):
 
 
 def test_passes_all_checks_of_mlp_classifier(check_results):
-    """The checks for multilabel targets and for sparse data are exceptions."""
+    """The only exceptions are the checks for multilabel targets and for sparse data."""
     of_mlp = {
         check_name(check) for _, check in estimator_checks_generator(MLPClassifier())
     }

@@ -131,7 +131,7 @@ COPIES = [by_pickle, by_joblib, by_deepcopy]
 
 @pytest.fixture(scope="module")
 def warm_start_fit(few, tiny_cnn):
-    """Return a fit with everything that has a state, such as dropout and averages."""
+    """Return a fit that uses all layers and options that have a state."""
     network = tiny_cnn(
         epochs=2,
         warm_start=True,
@@ -145,7 +145,7 @@ def warm_start_fit(few, tiny_cnn):
 
 @pytest.fixture(scope="module")
 def continued_fit(few, warm_start_fit):
-    """Return the results of continuing `warm_start_fit`, and restore it afterwards."""
+    """Continue `warm_start_fit`, return the results, and restore it afterwards."""
     before = pickle.dumps(warm_start_fit)
     proba = warm_start_fit.predict_proba(few.images)
     warm_start_fit.fit(few.images, few.target)

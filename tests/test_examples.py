@@ -39,7 +39,7 @@ def first_cells(script):
 
 
 def make_100_scenes(n_samples, **settings):
-    """Generate fewer scenes than the examples ask for, to save time."""
+    """Generate fewer scenes than the examples request, to save time."""
     return make_scenes(100, **settings)
 
 
@@ -88,7 +88,7 @@ def test_example_loads_the_images_that_were_chosen(
     [
         (
             "plot_grid_search.py",
-            ["--cv", "2"],
+            ["--cv", "2", "--epochs", "4"],
             {
                 "grid_search_candidates.png",
                 "grid_search_confusion.png",
@@ -130,7 +130,7 @@ def run_grid_search(monkeypatch, *arguments):
 
 @pytest.fixture
 def bad_folders(folders, tmp_path):
-    """Create a file and several folders that cannot be searched over."""
+    """Create a file and several folders of images that are unsuitable for a search."""
     (tmp_path / "file").write_text("")
     for name, counts in (
         ("one", {"cat": 6}),
@@ -157,7 +157,8 @@ def bad_folders(folders, tmp_path):
         (["{good}", "--test", "{tmp}/other"], "only one of them has buildings, cat"),
         (["{good}", "--cv", "8"], "at least 16 images per class"),
         (["{good}", "--cv", "1"], "--cv at least 2"),
-        (["{good}", "--epochs", "0"], "--epochs must be at least 1"),
+        (["{good}", "--epochs", "0"], "--epochs must be a multiple of 4"),
+        (["{good}", "--epochs", "6"], "--epochs must be a multiple of 4"),
         (["{good}", "--image-size", "0"], "image_size=0"),
         (["--image-size", "12"], "need a FOLDER"),
         (["{good}", "--memory", "{tmp}/file"], "file': File exists"),
@@ -186,7 +187,7 @@ def test_grid_search_ends_with_one_line_on_a_bad_start(
 def test_grid_search_resumes_after_an_interruption(
     folders, tmp_path, monkeypatch, capsys
 ):
-    arguments = [folders / "train", "--image-size", "12", "--epochs", "3"]
+    arguments = [folders / "train", "--image-size", "12", "--epochs", "4"]
     arguments += ["--output", tmp_path]
     small = functools.partial(CNNClassifier, filters=(4,))
     monkeypatch.setattr("skcnn.CNNClassifier", small)
@@ -209,7 +210,7 @@ def test_grid_search_resumes_after_an_interruption(
         "plot_grid_search.py: interrupted. Run the same command again to continue.\n"
     )
     # One line per iteration replaces the progress bar.
-    assert out.splitlines()[1:] == ["4 candidates, 2 folds, epochs: 1"]
+    assert out.splitlines()[1:] == ["candidates: 4, folds: 2, epochs: 1"]
     memory = tmp_path / "grid_search_memory"
     before = {path: path.stat().st_mtime_ns for path in memory.rglob("*.npz")}
     assert len(before) == 5
@@ -218,15 +219,15 @@ def test_grid_search_resumes_after_an_interruption(
     out, err = capsys.readouterr()
     assert err == ""
     assert out.splitlines()[1:3] == [
-        "4 candidates, 2 folds, epochs: 1",
-        "2 candidates, 2 folds, epochs: 3",
+        "candidates: 4, folds: 2, epochs: 1",
+        "candidates: 1, folds: 2, epochs: 4",
     ]
     assert (
         before.items()
         <= {path: path.stat().st_mtime_ns for path in memory.rglob("*.npz")}.items()
     )
     network = joblib.load(tmp_path / "grid_search_network.joblib")
-    assert network.n_epochs_ == 3
+    assert network.n_epochs_ == 4
     np.testing.assert_array_equal(
         network.predict(done["X_test"]), done["search"].predict(done["X_test"])
     )
@@ -234,7 +235,8 @@ def test_grid_search_resumes_after_an_interruption(
 
 @pytest.mark.slow
 def test_presets_underfit_overfit_and_generalize():
-    # So few images that the networks differ by more than seeds and rounding change.
+    # Train on few images, so that the networks differ by more than the effects of seeds
+    # and rounding.
     X, y = make_scenes(250, image_size=24, random_state=0, return_X_y=True)
     X_test, y_test = make_scenes(500, image_size=24, random_state=1, return_X_y=True)
     train, test, loss = {}, {}, {}

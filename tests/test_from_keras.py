@@ -335,7 +335,7 @@ def test_unfreezing_layers_of_a_network_of_our_own(few, tiny_cnn, kind):
     )
     if kind == "builder":
         cnn.fit(few.images, few.target)
-    else:  # whose learning rate has been set
+    else:  # changing the learning rate must not unfreeze the layer either
         cnn.set_params(learning_rate=3e-3).fit(few.images, few.target)
     np.testing.assert_array_equal(first.kernel.numpy(), before)
     assert cnn.n_epochs_ == 2

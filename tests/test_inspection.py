@@ -17,7 +17,7 @@ SIZE, PATCH = 24, 8
 
 
 def striped_images(n, seed):
-    """Generate noise images with a striped patch whose direction is the class.
+    """Generate noise images with a patch of stripes, whose direction is the class.
 
     Returns the images, the labels and the upper left corner of each patch.
     """
@@ -41,7 +41,7 @@ def network():
 
 
 def share_near_patch(attribution, corners, margin=2):
-    """Return the share of the positive attribution in or next to the patch."""
+    """Return the share of the positive attribution that is in or next to the patch."""
     found = np.clip(attribution, 0, None)
     shares = []
     for image, (i, j) in zip(found, corners, strict=True):
@@ -66,7 +66,7 @@ def test_attribution_is_concentrated_at_the_patch(network, method):
 
 
 def test_grad_cam_matches_finite_differences(network):
-    """Compare with weights from finite differences of the logits, as in the paper."""
+    """The weights in the Grad-CAM paper are derivatives of the logits."""
     import keras
 
     X, _, _ = striped_images(2, seed=2)

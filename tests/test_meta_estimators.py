@@ -217,7 +217,7 @@ def test_frozen_estimator_is_calibrated_without_training(few, tiny_cnn):
 
 @pytest.fixture(scope="module")
 def weight(few):
-    """Return weights that are zero for class 3, except for a small one on one image."""
+    """Return weights of 1, except for class 3: one image has 0.001, the others 0."""
     weight = np.where(few.target == 3, 0.0, 1.0)
     weight[np.flatnonzero(few.target == 3)[0]] = 1e-3
     return weight

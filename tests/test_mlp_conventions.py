@@ -328,7 +328,7 @@ def test_builders_of_scikeras(few, builder, n_classes):
     ],
 )
 def test_type_of_target_follows_all_classes(few, builder):
-    """The labels in a single call of partial_fit may look like two classes."""
+    """A single call of partial_fit may contain labels of only two of the classes."""
     estimator = CNNClassifier(builder, random_state=0)
     y = [1, 2, 2, 1]
     estimator.partial_fit(few.images[:4], y, classes=[1, 2, 3])
@@ -371,7 +371,7 @@ def test_several_outputs_or_inputs(few, builder, what, compiled):
 
 
 def test_equal_parameters_give_equal_networks(few, rows_cnn):
-    """It does not matter how a parameter of a builder is set."""
+    """The network does not depend on how a parameter of a builder is set."""
     params = {"augment": False, "epochs": 1, "random_state": 0}
     X, y = few.images, few.target
     by_partial = CNNClassifier(functools.partial(rows_builder, units=5), **params)

@@ -45,7 +45,7 @@ def test_labels_of_any_type(few, labels, tiny_cnn):
 
 
 def test_binarized_sets_of_labels(few, tiny_cnn):
-    """The error message for several labels per image gives this advice."""
+    """The error message for several labels per image recommends this approach."""
     sets = [{"digit", "odd" if k % 2 else "even"} for k in few.target]
     for labels, k in zip(sets, few.target, strict=True):
         labels.update({"zero"} if k == 0 else set())
@@ -85,7 +85,7 @@ def test_search_and_cross_validation(few, labels, tiny_cnn):
 
 
 def test_chain_of_classifiers_takes_rows(few, labels, tiny_cnn):
-    """A chain adds columns of labels, so it needs rows and a shape without height."""
+    """A chain adds label columns to X, so it needs rows and images of any width."""
     chain = ClassifierChain(tiny_cnn(image_shape=(1, -1, 1), epochs=2))
     chain.fit(few.rows, labels)
     assert chain.predict(few.rows).shape == (160, 2)

@@ -177,7 +177,7 @@ def test_randomized_search(few, tiny_cnn):
     assert len(set(rates)) == 4
     assert np.all((rates > 1e-8) & (rates < 1e-1))
     assert set(search.cv_results_["param_batch_size"]) <= {32, 64}
-    # The best learning rate is not one that is too low to learn.
+    # The search tries a learning rate that is too low to learn, but does not select it.
     assert rates.min() < 1e-5
     assert search.best_params_["learning_rate"] > 1e-5
 

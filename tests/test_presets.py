@@ -33,7 +33,7 @@ def test_parameter_counts_equal_those_of_the_notebook(
 
 
 def test_underfitting_cnn_has_stem_strides_of_three():
-    """This follows from the number of parameters, which is 4,823."""
+    """With strides of three, the network has 4,823 parameters as in the notebook."""
     assert underfitting_cnn().stem_strides == 3
     assert build_network(underfitting_cnn(stem_strides=5)).count_params() == 1_973
 

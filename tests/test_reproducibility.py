@@ -1,4 +1,4 @@
-"""A seeded fit gives the same bits in any process and changes no global state."""
+"""A seeded fit is bitwise reproducible in any process and changes no global state."""
 
 import copy
 import hashlib
@@ -185,7 +185,7 @@ def test_unpickling_in_fresh_process(outputs):
 
 
 def test_import_of_scikeras_by_user_keeps_its_effect(outputs):
-    """Users may want the effect of that import, so skcnn must not undo it."""
+    """Users may want scikeras' changes to Keras, so skcnn must not undo them."""
     assert outputs["scikeras"][0] == {"unchanged": True, "same": True}
 
 
@@ -240,7 +240,7 @@ def test_fit_does_not_advance_global_generator_of_tensorflow():
 
 
 def test_import_of_scikeras_leaves_keras_unchanged():
-    """The import replaces methods of Keras, but skcnn restores them."""
+    """Importing scikeras replaces methods of Keras, but skcnn restores them."""
     import keras
 
     CNNClassifier(**WITH_BUILDER | {"epochs": 1}).fit(*load_images(64))

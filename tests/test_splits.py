@@ -53,7 +53,7 @@ def test_folds_of_class_ordered_data_have_every_class(class_ordered, tiny_cnn):
         assert_array_equal(np.bincount(y[test]), np.full(10, 10))
         assert_array_equal(np.bincount(y[train]), np.full(10, 40))
         assert np.intersect1d(train, test).size == 0
-    # Without stratification, test folds would have unknown classes only and score 0.
+    # Without stratification, test folds would contain only unknown classes and score 0.
     assert results["test_score"].min() > 0.6
 
 
@@ -131,7 +131,7 @@ def test_inner_split_is_seeded(few, tiny_cnn, fit_rows):
         network = tiny_cnn(
             epochs=1, validation_fraction=0.25, random_state=random_state
         )
-        np.random.seed(len(fit_rows))  # noqa: NPY002, has no effect
+        np.random.seed(len(fit_rows))  # noqa: NPY002, must have no effect
         network.fit(few.images, few.target)
     first, again, other = fit_rows
     assert_array_equal(first[1], again[1])

@@ -20,7 +20,7 @@ def package_versions(*names):
 def _version(name):
     try:
         return version(name)
-    except PackageNotFoundError:  # tensorflow-cpu instead of tensorflow
+    except PackageNotFoundError:  # TensorFlow may be installed as tensorflow-cpu
         return version(f"{name}-cpu")
 
 
@@ -35,7 +35,7 @@ def make_cv(task):
 
 
 def fit_functions(task, network, X, y, epochs="epochs"):
-    """Return the functions that time a fit.
+    """Return the functions that run a fit and measure its accuracy.
 
     `epochs` is the name of the parameter that sets the number of epochs.
     """
@@ -48,7 +48,7 @@ def fit_functions(task, network, X, y, epochs="epochs"):
 
 
 def search_functions(task, search, X, y, epochs="epochs"):
-    """Return the functions that time a search."""
+    """Return the functions that run a search and measure its accuracy."""
     if not task.extra_epochs:
         return lambda: search.fit(X, y), lambda: float(search.best_score_)
     _, accuracy = fit_functions(task, search.estimator, X, y, epochs)
@@ -56,7 +56,10 @@ def search_functions(task, search, X, y, epochs="epochs"):
 
 
 def predict_functions(task, network, X, y):
-    """Return the functions that time prediction, for all images or one at a time."""
+    """Return a function that predicts all images or one at a time, and a placeholder.
+
+    The placeholder returns None instead of an accuracy.
+    """
     network.fit(X[:640], y[:640])
     if task.kind == "predict":
         return lambda: network.predict_proba(X), lambda: None
@@ -67,9 +70,10 @@ def predict_functions(task, network, X, y):
 
 
 def augment_functions(task, X, augment):
-    """Return the functions that time augmentation.
+    """Return a function that augments all images, and a placeholder.
 
-    `augment` is called with each batch and its index.
+    `augment` is called with each batch and its index. The placeholder returns None
+    instead of an accuracy.
     """
     import tensorflow as tf
 

@@ -84,7 +84,7 @@ def prepare(task, X, y):
         fit_kwargs["epochs"] = task.epochs + task.extra_epochs
         fit()
         if task.kind == "epoch":
-            # The accuracy of the last epoch may be lower by chance.
+            # Take the maximum, as the accuracy of the last epoch may be low by chance.
             return max(state["history"]["accuracy"])
         return float((state["model"].predict(X, verbose=0).argmax(axis=1) == y).mean())
 

@@ -2,7 +2,6 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
-from skcnn._network._augmentation import check_augment, random_affine
 
 from . import (
     augment_functions,
@@ -43,6 +42,9 @@ def prepare(task, X, y):
     if task.kind == "fit":
         return fit_functions(task, network, X, y)
     if task.kind == "augment":
+        # These functions are private, so other versions of skcnn may lack them.
+        from skcnn._network._augmentation import check_augment, random_affine
+
         settings = check_augment(True)
         return augment_functions(
             task, X, lambda images, i: random_affine(images, [0, i], **settings)

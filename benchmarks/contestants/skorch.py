@@ -43,7 +43,7 @@ class Network(nn.Module):
             stack += [nn.Linear(units, settings["dense_units"]), nn.ReLU()]
             units = settings["dense_units"]
         self.stack = nn.Sequential(*stack, nn.Linear(units, n_classes))
-        for layer in self.stack:  # the default initialization of Keras
+        for layer in self.stack:  # use Keras' default initialization
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
@@ -61,7 +61,7 @@ def prepare(task, X, y):
         for i, layer in enumerate(Network(shape, n_classes, task.network).stack)
         if isinstance(layer, nn.Conv2d)
     ]
-    penalized = [  # the gradient of l2 * w**2
+    penalized = [  # a weight decay of 2 * l2 has the effect of the penalty l2 * w**2
         (f"stack.{i}.weight", {"weight_decay": 2 * task.network["l2"]})
         for i in convolutions[1:]
     ]

@@ -1,10 +1,11 @@
-"""Fingerprints: one number for the contents of values, arrays and code.
+"""Fingerprints: hashes of the contents of values, arrays and code.
 
 A fit may be loaded instead of trained only if everything that determines it is the
-same: parameters, data, seed, versions, and the code of the user's builder with all that
-it refers to. A fingerprint is a hash of all of this. Installed code is identified by
-its name and version. All other code is identified by its contents, so that editing a
-builder, or a function that it calls, changes the fingerprint.
+same. This includes parameters, data, seed, versions, the code of the user's builder,
+and everything that this code refers to. A fingerprint is a hash of all of these.
+Installed code is identified by its name and version. All other code is identified by
+its contents, so that editing a builder, or a function that it calls, changes the
+fingerprint.
 """
 
 import dis
@@ -28,7 +29,7 @@ from .._utils._fixes import weight_decay_exclusions
 
 _PACKAGE_NAME = __package__.partition(".")[0]
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-# Modules below these folders are identified by the version of their package.
+# Modules in these folders are identified by the version of their package.
 _INSTALLED = tuple(
     str(path) + os.sep
     for folder in (
@@ -39,10 +40,10 @@ _INSTALLED = tuple(
     )
     for path in {Path(folder), Path(folder).resolve()}
 )
-# For this many seconds after a file was modified, its hash is not remembered, because
-# the clock of the file system may be too coarse to show one more modification.
+# Do not remember the hash of a file that was modified less than this many seconds ago.
+# The clock of the file system may be too coarse to show another modification.
 _RECENT = 10.0
-_CHUNK_BYTES = 2**24  # to copy at a time from an array that is not contiguous
+_CHUNK_BYTES = 2**24  # size of the copies of arrays that are not contiguous
 
 
 class UnhashableError(TypeError):
@@ -55,11 +56,11 @@ def fingerprint(*things):
     Parameters
     ----------
     *things : object
-        Numbers, strings, arrays and containers of them; functions, classes and objects.
-        Installed code is identified by its name and version. Other code is identified
-        by its bytecode and the values that it refers to, regardless of comments and
-        line numbers. Lists and tuples of the same items have the same hash, and so do
-        Python and NumPy scalars of the same value and kind.
+        Numbers, strings, arrays, containers of these, functions, classes and other
+        objects. Installed code is identified by its name and version. Other code is
+        identified by its bytecode and the values that it refers to, regardless of
+        comments and line numbers. Lists and tuples of the same items have the same
+        hash, and so do Python and NumPy scalars of the same value and kind.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def fingerprint(*things):
     Raises
     ------
     UnhashableError
-        If an object has no contents to hash, as a generator or an open file.
+        If an object has no contents to hash, such as a generator or an open file.
     """
     return _fingerprint(things, {})
 
@@ -79,7 +80,7 @@ def _fingerprint(thing, seen):
         hasher.update(thing)
     except UnhashableError:
         raise
-    except Exception as error:  # raised by the user's code, or an infinite recursion
+    except Exception as error:  # an error in the user's code, or infinite recursion
         raise UnhashableError(f"{type(error).__name__}: {error}") from error
     return hasher.sha256.hexdigest()[:32]
 
@@ -90,7 +91,7 @@ class _Hasher:
     Parameters
     ----------
     seen : dict
-        Maps the id of each object that was hashed before to its number and the object.
+        Maps the id of each object hashed so far to a sequence number and the object.
     """
 
     def __init__(self, seen):
@@ -168,13 +169,13 @@ class _Hasher:
             self.update((type(thing).__name__, thing.__func__))
         elif isinstance(thing, property):
             self.update(("property", thing.fget, thing.fset))
-        elif hasattr(thing, "__wrapped__"):  # by functools.cache, for example
+        elif hasattr(thing, "__wrapped__"):  # set by functools.cache, for example
             self.update((type(thing), thing.__wrapped__))
         else:
             self._update_instance(thing)
 
     def _update_function(self, function):
-        """Hash the code of a function, and the outside values that it refers to."""
+        """Hash the code of a function, and the outer values that the code refers to."""
         globals_, imported = {}, {}
         for code in _nested_codes(function.__code__):
             for instruction in dis.get_instructions(code):
@@ -200,7 +201,7 @@ class _Hasher:
         )
 
     def _update_module(self, module):
-        """Hash the version of a module, or its file and the modules it has imported."""
+        """Hash a module's version and, if it is not installed, its file and imports."""
         self.sha256.update(_version(module.__name__))
         if module.__name__ == "__main__" or _has_version(module):
             return
@@ -215,7 +216,7 @@ class _Hasher:
         self.update(sorted(modules.items()))
 
     def _update_instance(self, thing):
-        """Hash the class and contents; for Keras, the configuration and weights."""
+        """Hash an object's class and state, or its Keras configuration and weights."""
         config = getattr(thing, "get_config", None)
         if config is not None:
             _, excluded = weight_decay_exclusions(thing)
@@ -242,7 +243,7 @@ _NOT_CLASS_CONTENTS = frozenset(
 
 
 def _nested_codes(code):
-    """Yield a function's code object, and those of the functions defined in it."""
+    """Yield a function's code object and those of all functions defined inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -269,7 +270,7 @@ def _is_installed(thing):
 
 
 def _has_version(module):
-    """Return whether a module is ours, built in, or part of an installed package."""
+    """Return whether a module is built in, or part of skcnn or an installed package."""
     file = getattr(module, "__file__", None)
     is_ours = module.__name__.partition(".")[0] == _PACKAGE_NAME
     return is_ours or file is None or str(file).startswith(_INSTALLED)
@@ -286,7 +287,7 @@ def _version(module_name):
 def versions():
     """Return the versions of Python and of all packages that determine a fit.
 
-    The version of skcnn is a hash of its source files, since a checkout may be at any
+    The version of skcnn is a hash of its source files, because a checkout may be at any
     commit and have local changes.
 
     Returns
@@ -327,8 +328,9 @@ _remembered = {}  # hashes of memory maps
 def array_sha256(array):
     """Return the SHA-256 of the contents of an array, in C order.
 
-    A memory map of a whole file, in mode "r", is read only once while it exists, unless
-    the file has just been modified.
+    A memory map of a whole file in mode "r" is read only once, because its hash is
+    remembered as long as the map exists. A file that has just been modified is an
+    exception.
 
     Parameters
     ----------
@@ -362,7 +364,7 @@ def _file_key(array):
         return None
     try:
         file = Path(array.filename).stat()
-    except OSError:  # deleted, but still mapped
+    except OSError:  # the file was deleted, but is still mapped
         return None
     if time.time() - file.st_mtime < _RECENT:
         return None

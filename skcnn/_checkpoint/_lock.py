@@ -10,10 +10,10 @@ import time
 
 _FORMAT_VERSION = 1
 # Seconds between two heartbeats of the owner, and seconds without a heartbeat after
-# which the lock is stale. The margin is wide because network file systems show changes
-# late.
+# which the lock is stale. The margin is wide because changes may take long to become
+# visible on network file systems.
 _HEARTBEAT_INTERVAL, _STALE_AFTER = 5.0, 90.0
-# Seconds without progress of the owner after which a process stops waiting for it.
+# A process stops waiting if the owner makes no progress for this many seconds.
 _WAIT_TIMEOUT = 3600.0
 _POLL_INTERVAL = 0.1
 
@@ -21,7 +21,7 @@ _POLL_INTERVAL = 0.1
 class Lock:
     """Lock file that names the training process, kept fresh by a heartbeat.
 
-    The lock only saves time: correctness does not depend on it. If two processes train
+    The lock saves time, but correctness does not depend on it. If two processes train
     the same network because one considers the other's lock stale, both write the same
     results.
 
@@ -33,20 +33,21 @@ class Lock:
     def __init__(self, path):
         self.path = path
         self._token = secrets.token_hex(8)
-        self._released = None  # an event while the lock is held
+        self._released = None  # a threading.Event while the lock is held
 
     def acquire(self, get_progress, is_waiting_useless):
         """Wait until no live, progressing process holds the lock, and acquire it.
 
-        Return without the lock if waiting is useless. The caller then trains at the
-        same time as the owner.
+        Return without the lock if waiting is useless or the owner makes no progress.
+        The caller then trains at the same time as the owner.
 
         Parameters
         ----------
         get_progress : callable
             Function that returns a value that changes when the owner makes progress.
         is_waiting_useless : callable
-            Function that takes this value and returns whether to stop waiting.
+            Function that takes the value of `get_progress` and returns whether to stop
+            waiting.
         """
         owner, progress = None, None
         owner_since, progress_since = 0.0, time.monotonic()
@@ -115,7 +116,7 @@ class Lock:
                 pass
 
     def _read_owner(self):
-        """Return the contents and time of the lock file, or None if it is missing."""
+        """Return the contents and modification time of the lock file, or None."""
         try:
             return self.path.read_bytes(), self.path.stat().st_mtime_ns
         except FileNotFoundError:
@@ -142,6 +143,6 @@ def _is_alive(owner):
         os.kill(metadata["pid"], 0)
     except ProcessLookupError:
         return False
-    except Exception:  # half-written, unreadable, or owned by a different user
+    except Exception:  # unreadable contents, or a process of a different user
         return True
     return True

@@ -36,7 +36,7 @@ class NullCheckpointer:
 class Checkpointer:
     """Resumes a fit from its store and writes its checkpoints.
 
-    This is a context manager that wraps training. Entering it waits until no other
+    Use it as a context manager around training. On entry, it waits until no other
     process trains the same fit.
 
     Parameters
@@ -53,7 +53,7 @@ class Checkpointer:
     Attributes
     ----------
     start : TrainingState or None
-        The latest known state of at most `n_epochs` epochs.
+        The stored state with the most epochs, but at most `n_epochs`.
     is_complete : bool
         Whether nothing is left to train.
     """
@@ -113,7 +113,7 @@ class Checkpointer:
         make_state : callable
             Function that returns a TrainingState.
         finished : bool
-            Whether the fit has finished, and was not interrupted.
+            Whether the fit has finished. An unfinished fit is stored as a checkpoint.
         """
         if not self.is_complete:
             state = make_state()
@@ -127,10 +127,10 @@ class Checkpointer:
         )
 
     def _is_ahead(self, entries):
-        """Return whether the owner of the lock trains for more epochs than this fit.
+        """Return whether the owner of the lock has passed the last epoch of this fit.
 
-        There is then no point in waiting for it: its checkpoints are of later epochs
-        than this fit trains to.
+        In that case, waiting is useless, because this fit cannot use checkpoints of
+        later epochs.
         """
         return any(
             n_epochs > self._n_epochs and kind == CHECKPOINT
@@ -146,7 +146,7 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def _warn_on_oserror(self):
-        """Turn an OSError into a warning, since the fit does not need checkpoints."""
+        """Turn an OSError into a warning, because a fit does not need checkpoints."""
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""List, read and write the files of one fit in a folder.
+"""List, read and write the files of one fit in its folder.
 
 A file is written under a temporary name, flushed to disk and renamed. Its name contains
 the SHA-256 of its contents, so a file whose contents match its name is complete,
@@ -22,12 +22,12 @@ from sklearn.utils.validation import check_memory
 from .._utils._warnings import warn_user
 
 _FORMAT_VERSION = 1
-# finished: a fit of that many epochs ended; stopped: early stopping ended the fit;
-# checkpoint: the fit had not ended yet.
+# A file contains the state of a fit that has trained all its epochs ("finished"), that
+# early stopping has ended ("stopped"), or that has not ended yet ("checkpoint").
 KINDS = FINISHED, STOPPED, CHECKPOINT = "finished", "stopped", "checkpoint"
 _NAME = re.compile(rf"({'|'.join(KINDS)})-(\d+)-([0-9a-f]{{64}})\.npz")
 _TEMPORARY = ".writing-"
-# A temporary file older than this, in seconds, was left behind by a killed process.
+# Temporary files older than this many seconds were left behind by killed processes.
 _TEMPORARY_MAX_AGE = 90.0
 _ARRAYS = ("variables", "best_weights")
 
@@ -63,7 +63,7 @@ class TrainingState:
 
 
 def store_location(memory):
-    """Return the folder for checkpoints in `memory`, beside joblib's own results.
+    """Return the folder for checkpoints in `memory`, next to joblib's own results.
 
     Parameters
     ----------
@@ -102,8 +102,9 @@ class CheckpointStore:
     location : pathlib.Path
         Folder of all fits.
     key : str
-        Fingerprint of everything that determines the fit except its number of epochs:
-        32 hexadecimal digits. `joblib.Memory.reduce_size` expects such a name.
+        Fingerprint of everything that determines the fit except its number of epochs.
+        It has 32 hexadecimal digits, as `joblib.Memory.reduce_size` expects of the
+        names of folders.
     shapes : list of (shape, dtype)
         Shapes and dtypes of the variables in a state.
     """
@@ -115,7 +116,7 @@ class CheckpointStore:
         self._corrupt = set()
 
     def entries(self):
-        """Return number of epochs, kind and name of each file, most epochs first."""
+        """Return the epochs, kind and name of each file, most epochs first."""
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -143,11 +144,11 @@ class CheckpointStore:
             if n_epochs <= max_epochs and name not in self._corrupt:
                 try:
                     return self._read(name, n_epochs)
-                except FileNotFoundError:  # just replaced by a later file
+                except FileNotFoundError:  # another process has just replaced the file
                     pass
                 except (OSError, MemoryError) as error:  # the file itself may be intact
                     on_error(f"{self.folder / name} cannot be read: {error}")
-                except Exception as error:  # zipfile and NumPy raise many types
+                except Exception as error:  # zipfile and NumPy raise various types
                     self._corrupt.add(name)
                     warn_user(
                         f"{self.folder / name} in memory= is corrupt ({error}); "
@@ -184,7 +185,7 @@ class CheckpointStore:
         )
 
     def write(self, kind, state):
-        """Write a file completely or not at all, and remove older checkpoints."""
+        """Write a file completely or not at all, and then remove older checkpoints."""
         metadata = {
             "format_version": _FORMAT_VERSION,
             "key": self._key,
@@ -226,7 +227,7 @@ class CheckpointStore:
             if (is_older and name != new_name) or name in self._corrupt:
                 with contextlib.suppress(
                     OSError
-                ):  # open in another process, on Windows
+                ):  # on Windows, if the file is open in another process
                     (self.folder / name).unlink()
 
     def promote(self, n_epochs):
@@ -253,7 +254,7 @@ class CheckpointStore:
 def _as_builtin_dtype(array):
     """Return `array`, viewed as unsigned integers if NumPy's format lacks its dtype.
 
-    The format lacks bfloat16, for example.
+    For example, the format does not support bfloat16.
     """
     if array.dtype.isbuiltin == 1:
         return array

@@ -1,11 +1,11 @@
 """Graphs that are traced once and bound to the variables of many networks.
 
 Tracing a graph takes longer than training a small network, and a search consists of
-many short fits. The networks of these fits have the same graph signature: they differ
-only in numbers. A graph is therefore traced once, on a template, and stored under the
-signature. TensorFlow passes variables to a graph as inputs ("captured inputs"), so the
-same graph runs on any network with that signature when it is called with the variables
-of that network.
+many short fits. The networks of these fits usually differ only in numeric values, and
+then have the same graph signature. A graph is therefore traced once, on a template, and
+stored under the signature. TensorFlow passes variables to a graph as inputs ("captured
+inputs"). Called with the variables of another network with the same signature, the
+graph runs on that network.
 """
 
 import collections
@@ -18,8 +18,8 @@ from .._utils._keras_config import keras_config
 from ._signature import UnsupportedModelError, graph_signature
 from ._template import make_template
 
-# Enough for the graphs of a search (training, validation, prediction) and some more.
-# The least recently used graph is removed first.
+# Number of graphs to keep. One network needs up to three (training, validation and
+# prediction). The least recently used graph is removed first.
 _CACHE_SIZE = 16
 _cache = collections.OrderedDict()
 _lock = threading.RLock()
@@ -33,7 +33,7 @@ def trace(function, signature, keras_settings, optimizer=None):
     function : callable
     signature : list of tf.TensorSpec
     keras_settings : dict
-        Settings of Keras under which to trace: those of the network.
+        The network's settings of Keras, under which to trace.
     optimizer : keras.optimizers.Optimizer, default=None
         The optimizer that `function` calls, if any.
 
@@ -59,7 +59,8 @@ class SharedGraph:
     Raises
     ------
     UnsupportedModelError
-        If the graph depends on a variable that does not belong to the template.
+        If the graph depends on a variable that does not belong to the template, or if
+        the template's variables differ from those of the network in shape or dtype.
     """
 
     def __init__(self, make_function, network):
@@ -77,8 +78,8 @@ class SharedGraph:
         if not all(id(handle) in positions for handle in captured):
             raise UnsupportedModelError
         self._order = [positions[id(handle)] for handle in captured]
-        # The graph keeps the template's variables alive. Their values are never used,
-        # so replace them with empty ones.
+        # The graph keeps the template's variables alive, but never uses their values.
+        # Replace the values with empty tensors to free their memory.
         for variable in variables:
             tf.raw_ops.AssignVariableOp(
                 resource=variable.value.handle, value=tf.zeros(0, variable.dtype)

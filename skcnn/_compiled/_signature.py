@@ -1,13 +1,14 @@
-"""Graph signatures, which determine the networks that can share a graph.
+"""Graph signatures, which determine whether networks can share a graph.
 
 Two networks have the same signature if the same operations train them. They may differ
 in the values of their variables, including the learning rate, and in numbers that
-graphs take as inputs: the rates of dropout layers, the scale and offset of each channel
-in a rescaling, and the factors of L2 penalties. The signature is the configuration of
-the network, loss and optimizer, without names, seeds, initial values and these numbers.
+graphs take as inputs. These are the rates of dropout layers, the scale and offset of
+each channel in a rescaling, and the factors of L2 penalties. The signature is the
+configuration of the network, loss and optimizer, without names, seeds, initial values
+and these numbers.
 
-A configuration determines the operations only if the code behind it is Keras' own. A
-network with a user's own layer, loss or metric therefore has no signature, and its
+A configuration determines the operations only if it refers to no code but Keras' own. A
+network with a user-defined layer, loss or metric therefore has no signature, and its
 graph is not shared.
 """
 
@@ -18,8 +19,8 @@ import keras
 from .._utils._fixes import compile_arguments, is_from_keras, weight_decay_exclusions
 from ._template import get_scalars, is_active_dropout
 
-# Layers whose configuration determines what they compute. `Normalization` is left out,
-# because its constants are learned by `adapt` and are not variables.
+# Layers whose configuration determines their operations. `Normalization` is omitted,
+# because `adapt` computes its constants, which are not variables.
 _LAYERS = frozenset(
     {
         keras.layers.Activation,
@@ -74,8 +75,8 @@ def graph_signature(network):
     Returns
     -------
     str or None
-        None if the configuration does not determine the graphs, as for subclasses of
-        `keras.Model` and for a user's own layers, losses and metrics.
+        None if the configuration does not determine the graphs. This is the case for
+        subclasses of `keras.Model` and for user-defined layers, losses and metrics.
     """
     try:
         return _signature(network)
@@ -138,8 +139,8 @@ def _signature(network):
 
 def _is_builtin_layer(layer):
     activation = getattr(layer, "activation", None)
-    # To serialize a lambda, for example an initializer, Keras needs its source code,
-    # and issues a warning.
+    # Reject lambdas, for example as initializers, because Keras issues a warning when
+    # it serializes them.
     has_lambda = any(
         getattr(value, "__name__", None) == "<lambda>" for value in vars(layer).values()
     )
@@ -150,9 +151,9 @@ def _is_builtin_layer(layer):
 def _without_names(config):
     """Return the `config` of a network with numbers in place of layer names.
 
-    Automatic names differ between networks, because Keras counts upwards. Names are
-    replaced only where a layer's name is expected, because a layer may have the same
-    name as one of its settings.
+    Automatic names differ between networks, because Keras numbers them consecutively.
+    Names are replaced only where a layer's name is expected, because a layer and the
+    value of a setting may have the same name, such as "relu".
     """
     layers = config["layers"]
     indices = {layer["config"]["name"]: i for i, layer in enumerate(layers)}
@@ -201,7 +202,7 @@ def _without_values(config, scalars):
     kind, module = config.get("class_name"), config.get("module")
     if module is not None and module.partition(".")[0] != "keras":
         raise UnsupportedModelError
-    if module is None and config.get("registered_name"):  # defined in no module
+    if module is None and config.get("registered_name"):  # a class without a module
         raise UnsupportedModelError
     if kind == "L2" or (kind == "Dropout" and is_active_dropout(config["config"])):
         key = "l2" if kind == "L2" else "rate"

@@ -39,13 +39,14 @@ def _loop_over_batches(step, augment):
             images = tf.cast(x[first:stop], tf.float32)
             if augment is not None:
                 changed = augment(images, tf.stack([seed, first_index + i]))
-                # Resampling loses the static shape, which layers need in older Keras.
+                # Restore the static shape, which resampling loses and which layers need
+                # in older versions of Keras.
                 images = tf.ensure_shape(changed, images.shape)
             w = None if weight is None else weight[first:stop]
             return i + 1, totals + step(images, y[first:stop], w)
 
-        # Run one iteration at a time, as each step reads the weights that the previous
-        # step wrote.
+        # Run one iteration at a time, because each step reads the weights that the
+        # previous step wrote.
         _, totals = tf.while_loop(
             lambda i, _: i < n_steps, body, (0, totals), parallel_iterations=1
         )
@@ -64,7 +65,7 @@ def _count_correct(y, outputs):
 
 
 def _make_step(template, train):
-    """Return a function that does what ``Model.train_step`` or ``test_step`` does.
+    """Return an equivalent of ``Model.train_step`` or ``Model.test_step``.
 
     The function returns the loss summed over the samples, and the number of correct
     predictions.
@@ -87,7 +88,7 @@ def _make_step(template, train):
 
 
 class EpochRunner:
-    """Trains or evaluates a network on one chunk of the data after another.
+    """Trains or evaluates a network on chunks of the data.
 
     The graph is shared between networks with the same signature. A network without a
     signature runs ``model.train_step`` or ``model.test_step`` in its own graph.
@@ -103,7 +104,7 @@ class EpochRunner:
         Whether the samples have weights.
     augment : dict, callable or None
         Settings of :func:`~skcnn._network._augmentation.random_affine`, or a function
-        of images and a seed that calls a user's layer.
+        that takes images and a seed and calls a user's layer.
     batch_size : int
     """
 
@@ -125,7 +126,7 @@ class EpochRunner:
         specs = [_spec(image_shape, image_dtype), _spec(target_shape, target_dtype)]
         specs += [_spec((), tf.float32)] if weighted else []
         self._dtypes = [spec.dtype for spec in specs]
-        # The sums so far, the batch size, the seed and the index of the first batch.
+        # Add the sums so far, batch size, seed and index of the first batch.
         specs += [tf.TensorSpec((2,), tf.float64), *[tf.TensorSpec((), tf.int32)] * 3]
         settings = augment if isinstance(augment, dict) else None
         if settings is not None:
@@ -138,7 +139,7 @@ class EpochRunner:
             augment = None
 
         def with_optional_weights(run):
-            """Give `run` as many arguments as there are specs."""
+            """Adapt `run` to chunks with or without sample weights."""
             return run if weighted else lambda x, y, *rest: run(x, y, None, *rest)
 
         def make_function(template):
@@ -181,7 +182,7 @@ class EpochRunner:
             self.model.reset_metrics()
 
     def __call__(self, chunk, seed, first_index):
-        """Run all batches of a chunk: images, targets and, if any, sample weights."""
+        """Run all batches of a chunk of images, targets and any sample weights."""
         inputs = [
             tf.convert_to_tensor(part, dtype)
             for part, dtype in zip(chunk, self._dtypes, strict=True)
@@ -199,7 +200,8 @@ class EpochRunner:
         """Return the loss and metrics since :meth:`start`, as a dict of float."""
         if not self._is_shared:
             logs = {k: float(v) for k, v in self.model.get_metrics_result().items()}
-            return {"loss": logs.pop("loss"), **logs}  # older Keras sorts by name
+            # Put the loss first, because older versions of Keras sort by name.
+            return {"loss": logs.pop("loss"), **logs}
         loss, accuracy = (float(total) / self._n for total in self._totals.numpy())
         return {"loss": loss} | ({"accuracy": accuracy} if self._has_accuracy else {})
 

@@ -1,14 +1,14 @@
 """Templates: networks on which graphs are traced, in place of other networks.
 
-A template has the structure of the network that it stands for. Its own values are never
-used, because the graph is called with the variables of other networks. A template
-computes the same results as the network. It is faster where TensorFlow has a single
-operation for what Keras composes of many: batch normalization and Adam. Numbers that
-may differ between networks with the same signature become tensors while the graph is
+A template has the same structure as the network that it stands for. Its own values are
+never used, because the graph is called with the variables of other networks. A template
+computes the same results as the network, but batch normalization and Adam are faster.
+TensorFlow computes each in a single operation, but Keras uses many. Numbers that may
+differ between networks with the same signature become tensors while the graph is
 traced.
 
-Each fast implementation is used only where it can replace that of Keras. The results
-agree up to float32 rounding.
+Each fast implementation is used only where it can replace Keras' own. The results agree
+up to float32 rounding.
 """
 
 import keras
@@ -21,7 +21,7 @@ from .._utils._fixes import adam_slots, is_fused_adam_possible
 
 
 def is_active_dropout(config):
-    """Return whether a dropout layer with this configuration has a rate to pass in."""
+    """Return whether the rate of this dropout layer is a scalar input of the graph."""
     return config["rate"] > 0 and config["noise_shape"] is None
 
 
@@ -61,7 +61,7 @@ def get_scalars(model):
 
 
 def set_scalars(model, scalars):
-    """Set the scalars that :func:`get_scalars` lists, to tensors while tracing."""
+    """Set the attributes that :func:`get_scalars` reads to parts of a tensor."""
     i = 0
     for thing, name in _scalar_attributes(model):
         if isinstance(getattr(thing, name), list):
@@ -88,14 +88,14 @@ class _Dropout(keras.layers.Dropout):
 
 
 class _FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization in a single operation.
+    """Batch normalization as a single operation.
 
-    Keras composes it of a dozen operations, each of which passes over all activations.
+    Keras uses a dozen operations, each of which reads all activations.
     """
 
     @staticmethod
     def can_replace(layer):
-        """Return whether this class computes the same as the given Keras layer."""
+        """Return whether this class computes the same results as a Keras layer."""
         return (
             layer.axis in (-1, 3)
             and layer.center
@@ -140,11 +140,11 @@ class _NormalizedInput(_FusedBatchNormalization):
     """Normalization of the images without scale and offset.
 
     :class:`_FoldedConv2D` applies both to its kernels instead. The output then depends
-    on no weights, so training needs no gradient with respect to the output, which would
-    cost as much as a gradient of the whole convolution.
+    on no weights, so training needs no gradient with respect to the output. That
+    gradient would cost as much as a gradient of the whole convolution.
 
     The output has an additional channel of ones, by which the offset is multiplied. The
-    ones end at the border of the image, because padding comes after normalization.
+    padding around the image has no ones, because it is added after normalization.
     """
 
     def compute_output_shape(self, input_shape):
@@ -161,11 +161,11 @@ class _NormalizedInput(_FusedBatchNormalization):
 class _FoldedConv2D(keras.layers.Conv2D):
     """Convolution that follows :class:`_NormalizedInput`.
 
-    It applies the scale and offset of the normalization to its kernels instead of the
-    images. The sums are the same, but in a different order.
+    It applies the scale and offset of the normalization to its kernels instead of to
+    the images. It adds the same terms in a different order.
     """
 
-    # A function that returns the normalization layer. If the layer itself were an
+    # Function that returns the normalization layer. If the layer itself were an
     # attribute, Keras would track it as a part of this layer.
     normalization = None
 
@@ -194,9 +194,9 @@ class _FoldedConv2D(keras.layers.Conv2D):
 
 
 def _normalized_convolution(model):
-    """Return the normalization of the input and the convolution after it, or Nones.
+    """Return the normalization of the input and the next convolution, or (None, None).
 
-    A rescaling may come first, as it has no weights.
+    A rescaling may come first, because it has no weights.
     """
     try:
         if type(model) is keras.Sequential:
@@ -211,7 +211,7 @@ def _normalized_convolution(model):
                 (normalization,) = _consumers(model, normalization.output)
             (convolution,) = _consumers(model, normalization.output)
     except (AttributeError, StopIteration, ValueError):
-        # There are no such layers or several, or they are called repeatedly.
+        # Such layers are missing or not unique, or they are called repeatedly.
         return None, None
     if (
         type(normalization) is keras.layers.BatchNormalization
@@ -301,8 +301,8 @@ def make_template(network):
     copies = {}
 
     def copy_layer(layer):
-        # Initial values do not matter. A seed is set because a layer without one draws
-        # from Python's global generator.
+        # Initial values do not matter. Set a seed, because a layer without a seed draws
+        # one from Python's global generator.
         config = {
             key: "zeros" if key.endswith("_initializer") else value
             for key, value in layer.get_config().items()

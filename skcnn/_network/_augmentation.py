@@ -13,7 +13,7 @@ FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 def check_augment(augment):
-    """Return `augment` as settings of :func:`random_affine`, as a layer, or as None.
+    """Return settings of :func:`random_affine`, a layer, or None for no augmentation.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_augment(augment):
         return None
     if augment is True:
         return dict(DEFAULTS)
-    if isinstance(augment, str):  # "auto", the only string that fit accepts
+    if isinstance(augment, str):  # fit accepts only the string "auto"
         augment = AUTO
     if not isinstance(augment, dict):
         return augment
@@ -130,11 +130,11 @@ def augmented(images, augment, seed):
 
 
 def random_affine(images, seed, *, flip, rotation, zoom):
-    """Flip, rotate and zoom each image of a batch at random, in one resampling.
+    """Flip, rotate and zoom each image of a batch at random, in a single resampling.
 
     The three operations are composed into one affine map, so that an image is
-    interpolated once instead of three times. Pixels beyond the border are reflected, as
-    in Keras' layers by default.
+    interpolated once instead of three times. Images are reflected at their borders,
+    which is also the default of Keras' layers.
 
     Parameters
     ----------
@@ -142,11 +142,11 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     seed : tf.Tensor of shape (2,) and dtype int32
         Seed of stateless random numbers. The same seed gives the same images.
     flip : {"horizontal", "vertical", "horizontal_and_vertical"} or None
-        Directions of the flips, each with a probability of one half.
+        Directions in which to flip, each with a probability of one half.
     rotation : float
         Largest angle in either direction, as a fraction of a full turn.
     zoom : float
-        Largest relative change of the visible size, when zooming in or out.
+        Largest relative change in scale when zooming in or out.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     draws = tf.random.stateless_uniform((5, n), seed, -1.0, 1.0)
     angle = draws[0] * (rotation * 2 * math.pi)
     # Use one factor for both axes, so that objects keep their proportions. Keras'
-    # RandomZoom draws one factor for each axis if it is given both.
+    # RandomZoom draws two factors if both a height and a width factor are given.
     scale = 1.0 + draws[1] * zoom
     ones = tf.ones_like(scale)
     sign_x = sign_y = ones
@@ -174,8 +174,8 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     if flip in ("vertical", "horizontal_and_vertical"):
         sign_y = tf.where(draws[3] < 0, -ones, ones)
     cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # Map each pixel of the result to its source pixel, relative to the centre: flip,
-    # then rotate and scale.
+    # Map each pixel of the result to its source pixel, relative to the center of the
+    # image. Flip first, then rotate and scale.
     a, b = cos * sign_x, -sin * sign_y
     c, d = sin * sign_x, cos * sign_y
     center_x, center_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0

@@ -1,9 +1,9 @@
-"""The adapter to scikeras: call a builder, compile what it returns, and check it.
+"""Adapter to scikeras that calls a builder, and compiles and checks its network.
 
 Only this module uses scikeras, and no public signature, attribute or error message
-shows it. The adapter uses scikeras' builder protocol (``meta``, ``compile_kwargs`` and
-the routing of parameters) and its compilation. Training, prediction and data checks are
-our own.
+mentions it. The adapter uses scikeras to pass arguments to builders (``meta``,
+``compile_kwargs`` and routed parameters) and to compile networks. skcnn has its own
+training, prediction and data checks.
 """
 
 import inspect
@@ -16,8 +16,8 @@ from .._utils._fixes import compile_arguments, is_from_keras
 from ._outputs import output_activation, single_loss
 
 _MISSING = object()
-# scikeras replaces these methods for the whole process when it is imported. Keras 3
-# pickles and copies its objects without them, so the replacement is undone.
+# Importing scikeras replaces these methods for the whole process. We undo this, because
+# Keras 3 can pickle and copy its objects without the replacements.
 _REPLACED_METHODS = [
     (keras.Model, "__reduce__"),
     (keras.Model, "__deepcopy__"),
@@ -28,7 +28,7 @@ _REPLACED_METHODS = [
 
 
 def _import_scikeras():
-    """Import scikeras and leave Keras' classes as they were.
+    """Import scikeras, and undo its changes to Keras' classes.
 
     If the user has already imported scikeras, its changes to Keras are kept.
     """
@@ -56,7 +56,8 @@ _scikeras = _import_scikeras()
 def _with_named_arguments_only(builder):
     """Wrap a builder so that it gets ``meta`` only if its signature names it.
 
-    scikeras passes everything it has to ``**kwargs``, which builders pass on to layers.
+    scikeras passes all available arguments to a builder with ``**kwargs``. Builders
+    often pass these on to layers, which would reject them.
     """
     signature = inspect.signature(builder)
 
@@ -73,12 +74,14 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
     """scikeras' classifier, reduced to building and compiling one network.
 
     It overrides ``_check_model_param`` and calls ``_build_keras_model`` and
-    ``_ensure_compiled_model``, which are private; pyproject.toml pins scikeras to 0.13.
+    ``_ensure_compiled_model``. These methods are private, so pyproject.toml pins
+    scikeras to 0.13.
     """
 
     def _check_model_param(self):
-        # scikeras accepts only functions, partials and built Keras models, which would
-        # keep their weights from fit to fit. CNNClassifier has checked the builder.
+        # scikeras accepts only functions, partials and built Keras models. Our builders
+        # may be any callable but a model, which would keep its weights from fit to fit.
+        # CNNClassifier has already checked the builder.
         return _with_named_arguments_only(self.model)
 
     def compiled_model(self, meta, label_smoothing):
@@ -99,12 +102,12 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         if not model.built:
             model.build((None, *meta["image_shape_"]))
         if not is_from_keras(model):
-            # A subclass may create its variables when it is called for the first time.
+            # A subclass of keras.Model may create its variables in its first call.
             model(np.zeros((1, *meta["image_shape_"]), np.float32), training=False)
         self.loss = default_loss(model, label_smoothing)
         if model.compiled and model.loss is None:
-            # The builder used `compile_kwargs`, which contains no loss, as in scikeras,
-            # because the loss depends on the outputs. Replace only the loss.
+            # The builder compiled with `compile_kwargs`. As in scikeras, these contain
+            # no loss, because the loss depends on the outputs. Replace only the loss.
             arguments = compile_arguments(model) or {"optimizer": model.optimizer}
             model.compile(**arguments | {"loss": self.loss})
         self.model_ = model
@@ -218,7 +221,7 @@ def check_network(model, images, n_classes):
 
 
 def _gives_probabilities(model, images):
-    """Return whether outputs are in [0, 1], and sum to 1 if there are several."""
+    """Return whether all outputs are in [0, 1], and sum to 1 if there are several."""
     several = model.output_shape[-1] > 1
     last = model.layers[-1]
     while isinstance(last, keras.Model):
@@ -229,7 +232,7 @@ def _gives_probabilities(model, images):
     if activation is not None and is_from_keras(activation):
         right = keras.activations.softmax if several else keras.activations.sigmoid
         return activation is right
-    # For a user's own layer or activation, look at the outputs for some images.
+    # For a user-defined last layer or activation, check the outputs for a few images.
     some = images.take(np.arange(min(8, len(images)))).astype(np.float32)
     outputs = keras.ops.convert_to_numpy(model(some, training=False))
     outputs = outputs.astype(np.float64)
@@ -240,27 +243,27 @@ def _gives_probabilities(model, images):
 
 
 def target_encoder(model, n_classes):
-    """Return a function from class indices to the targets that the loss expects.
+    """Return a function that converts class indices to targets for the loss.
 
-    scikeras uses a loss for this that the user has to specify twice. Here, the compiled
-    network decides.
+    scikeras needs the loss as a parameter, even if the builder also compiles the
+    network with it. Here, the loss of the compiled network is used.
     """
     if model.output_shape[-1] == 1:
         return lambda y_encoded: y_encoded.astype(np.float32).reshape(-1, 1)
     if _takes_class_indices(model, n_classes):
         return lambda y_encoded: y_encoded.astype(np.int32)
-    # Targets are encoded in chunks: with many classes, one-hot rows are larger than
-    # images.
+    # Targets are encoded one chunk at a time, because one-hot rows of many classes take
+    # more memory than the images.
     return np.eye(n_classes, dtype=np.float32).__getitem__
 
 
 def _takes_class_indices(model, n_classes):
-    """Return whether the loss expects class indices, and not one-hot rows.
+    """Return whether the loss expects class indices rather than one-hot rows.
 
-    For Keras' own losses, the name decides. A user's loss is called with both kinds of
-    targets: with the right kind, it is lower for outputs that favour the right class
-    than for outputs that favour a wrong one. If this holds for both kinds or for
-    neither, the name decides.
+    For Keras' own losses, the name decides. A user-defined loss is tried with both
+    kinds of targets. With the kind that it expects, it is lower for outputs that favor
+    the right class than for outputs that favor a wrong class. If this holds for both
+    kinds or for neither, the name decides.
     """
     loss = single_loss(model)
     by_name = "sparse" in _loss_name(model)
@@ -278,10 +281,10 @@ def _as_indices(y_encoded):
 
 
 def _prefers_right_class(model, loss, encode, n_classes):
-    """Return whether a loss is lower for the right class, with targets from `encode`.
+    """Return whether a loss is lower for outputs that favor the right class.
 
-    Up to five classes are tried, each with confident outputs for that class and for a
-    different one.
+    Targets are encoded by `encode`. Up to five classes are tried, each with confident
+    outputs for the class itself and for a different class.
     """
     is_logits = output_activation(model) is not None
     high, low = (4.0, -4.0) if is_logits else (0.9, 0.1 / (n_classes - 1))

@@ -2,11 +2,12 @@
 
 import math
 
-# From this height and width on, the first convolution has strides of 2. A step then
-# takes a quarter of the time, and no loss of accuracy was measured.
+# If images have at least this height and width, the first convolution has strides of 2.
+# A step then takes a quarter of the time, without a measurable loss of accuracy.
 _LARGE_IMAGE = 32
-# Keras' default of 0.99 needs hundreds of steps to forget the initial statistics, more
-# than a fit on few images has. The presets keep Keras' default.
+# Momentum of batch normalization. With Keras' default of 0.99, it takes hundreds of
+# steps to forget the initial statistics, more than a fit on few images has. The presets
+# keep Keras' default.
 _MOMENTUM, _KERAS_MOMENTUM = 0.9, 0.99
 
 
@@ -48,9 +49,9 @@ def build_cnn(
 ):
     """Build the network that `CNNClassifier` trains if `model` is None.
 
-    The network has a batch normalization of the input, blocks of ``Conv2D(same) ->
-    BatchNormalization -> relu -> MaxPooling2D -> Dropout``, and ends with
-    ``GlobalAveragePooling2D -> Dense(relu) -> Dense(softmax)``. The parameters
+    The network starts with a batch normalization of the input. Blocks of ``Conv2D(same)
+    -> BatchNormalization -> relu -> MaxPooling2D -> Dropout`` follow. The network ends
+    with ``GlobalAveragePooling2D -> Dense(relu) -> Dense(softmax)``. The parameters
     `normalize`, `batch_norm` and `pooling` may remove or replace the layers that they
     control.
 
@@ -66,13 +67,13 @@ def build_cnn(
     dtype : str
         Keras dtype policy of all layers but the last, which is always float32.
     seed : numpy.random.SeedSequence
-        Determines the initial weights. Each layer gets its own seed, so that no seed is
-        drawn from a global generator.
+        Seed of the initial weights. Each layer gets its own seed, so that no layer
+        draws a seed from a global generator.
 
     Returns
     -------
     keras.Model
-        The network, not compiled.
+        The uncompiled network.
     """
     from keras import Input, Model, initializers, layers, regularizers
 
@@ -80,15 +81,16 @@ def build_cnn(
         (child,) = seed.spawn(1)
         return kind(seed=int(child.generate_state(1)[0] >> 1))
 
-    # Keras' automatic names count upwards in the process. With explicit names, the same
-    # fit gives the same network in any process.
+    # Keras numbers its automatic names consecutively within a process. With explicit
+    # names, the same fit gives the same network in any process.
     inputs = Input(meta["image_shape_"], name="images")
     x = inputs
     momentum = _MOMENTUM if batch_norm else _KERAS_MOMENTUM
     if normalize:
         # Bring images to mean 0 and variance 1 with the statistics of the training
         # images, so that the moving averages of the normalization start at the right
-        # values. In bfloat16, values far from zero would lose their last digits here.
+        # values. Use float32, because values far from zero would lose their last digits
+        # in bfloat16.
         scale, offset = meta["input_rescaling_"]
         x = layers.Rescaling(scale, offset, dtype="float32", name="rescale")(x)
         x = layers.BatchNormalization(momentum=momentum, dtype=dtype, name="normalize")(
@@ -108,8 +110,8 @@ def build_cnn(
             padding="same",
             activation=None if batch_norm else "relu",
             use_bias=not batch_norm,
-            # He et al. (2015) for relu after normalization. The presets keep Keras'
-            # default (Glorot and Bengio, 2010).
+            # Use the initialization of He et al. (2015) if relu follows normalization.
+            # The presets keep Keras' default (Glorot and Bengio, 2010).
             kernel_initializer=initializer(
                 initializers.HeNormal if batch_norm else initializers.GlorotUniform
             ),
@@ -122,7 +124,7 @@ def build_cnn(
                 momentum=momentum, dtype=dtype, name=f"batch_norm_{block}"
             )(x)
             x = layers.Activation("relu", dtype=dtype, name=f"relu_{block}")(x)
-        # With small images, do not pool an axis that has shrunk to one pixel.
+        # Do not pool an axis that has only one pixel left, as in small images.
         pool = tuple(2 if size >= 2 else 1 for size in x.shape[1:3])
         if pool != (1, 1):
             x = layers.MaxPooling2D(pool, dtype=dtype, name=f"pool_{block}")(x)

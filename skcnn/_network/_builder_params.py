@@ -5,13 +5,13 @@ import inspect
 
 from .._utils._validation import did_you_mean
 
-# Arguments of a builder that are passed by fit, and not set by the user.
+# Arguments that fit passes to a builder, and that the user therefore cannot set.
 _PASSED_BY_FIT = {"meta", "compile_kwargs", "params"}
 NO_VALUE = inspect.Parameter.empty
 
 
 def check_builder(model):
-    """Raise an error if `model` cannot be called to build a network."""
+    """Raise an error if `model` cannot be used as a builder."""
     if model is None:
         return
     from keras import Model
@@ -58,7 +58,7 @@ def builder_parameters(model):
 
 
 def bind_builder(model, **values):
-    """Return a partial of `model` with these values, for `set_params`."""
+    """Return a partial of `model` with these parameter values, for `set_params`."""
     if model is None:
         raise ValueError(
             f"Got {', '.join(f'model__{name}' for name in values)}, but model is None: "

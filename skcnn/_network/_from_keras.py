@@ -32,13 +32,13 @@ def prepare_model(model, classes, dummy_images):
     classes : ndarray of shape (n_classes,)
         The classes, in the order of the outputs.
     dummy_images : callable
-        Function that takes the shape of an image and returns some images on which to
-        try the model.
+        Function that takes the shape of an image and returns a few images for testing
+        the model.
 
     Returns
     -------
     model : keras.Model
-        The same object if `classes` is sorted.
+        The given model itself if `classes` is sorted, and otherwise a new model.
     classes : ndarray of shape (n_classes,)
         The sorted classes.
     """
@@ -78,7 +78,7 @@ def prepare_model(model, classes, dummy_images):
 
 
 def _with_outputs_in_order(model, order):
-    """Return a model with the same layers, but its outputs in the given order."""
+    """Return a model with the same layers, and with outputs in the given order."""
     (outputs,) = keras.tree.flatten(model.outputs)
     if outputs.shape[-1] == 1:
         raise ValueError(

@@ -28,7 +28,8 @@ def make_optimizer(optimizer, learning_rate):
     ValueError
         If a name is unknown.
     TypeError
-        If anything else does not result in an optimizer.
+        If `optimizer` has the wrong type, does not accept ``learning_rate`` or does not
+        return an optimizer.
     """
     from keras import optimizers
 
@@ -37,7 +38,7 @@ def make_optimizer(optimizer, learning_rate):
     learning_rate = copy.deepcopy(learning_rate)
     if isinstance(optimizer, optimizers.Optimizer):
         copied = type(optimizer).from_config(optimizer.get_config())
-        # The configuration does not contain the names of weights without decay.
+        # The configuration does not contain the exclusions from weight decay.
         _, pattern = weight_decay_exclusions(optimizer)
         if pattern is not None:
             copied.exclude_from_weight_decay(var_names=[pattern])
@@ -58,7 +59,7 @@ def make_optimizer(optimizer, learning_rate):
         )
     try:
         inspect.signature(optimizer).bind(learning_rate=learning_rate)
-    except ValueError:  # written in C, without a signature
+    except ValueError:  # a callable written in C may have no signature
         pass
     except TypeError:
         raise TypeError(
@@ -79,7 +80,7 @@ def make_optimizer(optimizer, learning_rate):
 
 @functools.cache
 def _known_optimizers():
-    """Return Keras' optimizers that have a learning rate, by name in lower case."""
+    """Return Keras' optimizers with a learning rate, keyed by their lowercase names."""
     from keras import optimizers
 
     return {

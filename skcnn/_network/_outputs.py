@@ -2,7 +2,7 @@
 
 
 def single_loss(model):
-    """Return the loss of a compiled network, unwrapped from a list or dict of one."""
+    """Return the loss of a compiled network, without a list or dict around it."""
     loss = model.loss
     while isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss
@@ -12,8 +12,8 @@ def single_loss(model):
 def output_activation(model):
     """Return the name of the function that turns outputs into probabilities, or None.
 
-    A network whose loss has ``from_logits=True`` outputs logits. "sigmoid" turns these
-    into probabilities if there is one output, and "softmax" otherwise.
+    A network whose loss has ``from_logits=True`` outputs logits. They need a "sigmoid"
+    if there is one output, and a "softmax" otherwise.
     """
     loss = single_loss(model)
     config = getattr(loss, "get_config", dict)()

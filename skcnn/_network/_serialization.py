@@ -1,9 +1,9 @@
 """Convert a network to plain data that can be pickled, and back.
 
-Keras' configuration of a model refers to classes and functions by name. Keras finds its
-own by these names. The user's are stored beside the configuration, in a
-:class:`UserCode` object. Nothing else in a packed network can run code when it is
-unpacked.
+Keras' configuration of a model refers to classes and functions by name. From these
+names, Keras can find only its own classes and functions. User-defined ones are stored
+next to the configuration, in a :class:`UserCode` object. No other part of a packed
+network can run code when the network is unpacked.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from ._trainable import TrainableNetwork
 class UserCode:
     """User-defined classes and functions that a network needs.
 
-    They are pickled by cloudpickle, which pickles them by value if they are defined in
-    a notebook or inside a function. Unpickling them may run their code.
+    They are pickled with cloudpickle, which stores the code itself if it is defined in
+    a notebook or inside a function. Unpickling may run this code.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class UserCode:
         return {"objects": wrap(self.objects, keep_wrapper=False)}
 
     def __deepcopy__(self, memo):
-        return self  # code does not change
+        return self  # copies can share code, because it does not change
 
 
 def pack(network):
@@ -85,7 +85,8 @@ def unpack(packed):
     from keras.saving import deserialize_keras_object
 
     user_code = packed["user_code"]
-    # A layer without a seed draws one from Python's global generator.
+    # Seed the build, because layers without a seed draw one from Python's global
+    # generator.
     with (
         seeded_build(np.random.SeedSequence(0)),
         keras_config(packed["keras_config"]),
@@ -101,8 +102,8 @@ def unpack(packed):
     )
     network.assign(packed["values"])
     for layer in _layers(model):
-        # An adapted Normalization computes with constants that it derives from its
-        # variables.
+        # An adapted Normalization layer computes with constants. Update them, because
+        # they are derived from the variables that were just assigned.
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
     return network
@@ -111,13 +112,13 @@ def unpack(packed):
 def warn_if_not_copyable(network):
     """Warn if a user's network cannot be pickled and copied.
 
-    Such a network can still be trained, so this is not an error. The warning comes
-    before training, not when the trained network would be lost.
+    Such a network can still be trained, so this is not an error. The warning is issued
+    before training, so that no time is spent on a network that cannot be saved.
     """
     try:
         _, objects = _pack_model(network.model)
         if not objects:
-            return  # nothing but Keras' own
+            return  # Keras defines all classes and functions of the network
         unpack(pack(network))
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
@@ -144,8 +145,9 @@ def _layers(model):
 def _named_functions(model):
     """Temporarily replace functions in a model with uniquely named placeholders.
 
-    Keras serializes a function as its name, by which it cannot find every function
-    again, and a lambda as its bytecode, which loses the modules that the lambda uses.
+    Keras serializes a function as its name, from which it cannot recover every
+    function. It serializes a lambda as bytecode, which lacks the modules that the
+    lambda uses.
 
     Yields
     ------
@@ -156,7 +158,7 @@ def _named_functions(model):
 
     def placeholder(function):
         def unused():
-            """Represent a function in a configuration."""
+            """Stand in for a user-defined function in a configuration."""
 
         unused.__name__ = f"function_{len(functions)}_of_skcnn"
         functions[unused.__name__] = function
@@ -194,7 +196,7 @@ def _is_function(value):
 def _custom_objects(model, config):
     """Return the user's classes and functions that `config` refers to, by name.
 
-    Those that are registered with Keras are left out, as Keras finds them by itself.
+    Those that are registered with Keras are omitted, because Keras can find them.
     """
     names = set(_custom_names(config))
     if not names:
@@ -233,16 +235,16 @@ def _custom_names(config):
     elif isinstance(config, dict):
         if config.get("class_name") == "function":
             yield config["config"]
-        elif config.get("registered_name"):  # Keras' own objects have none
+        elif config.get("registered_name"):  # None for Keras' own classes
             yield config["registered_name"]
         for part in config.values():
             yield from _custom_names(part)
 
 
 def _excluded_from_decay(model):
-    """Return the positions of the network weights that the optimizer does not decay.
+    """Return the positions of the network weights that are excluded from weight decay.
 
-    The configuration of an optimizer does not contain them.
+    The configuration of an optimizer does not contain these exclusions.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     return [
@@ -253,7 +255,7 @@ def _excluded_from_decay(model):
 
 
 def _exclude_from_decay(model, positions):
-    """Exclude weights from weight decay, before the first training step."""
+    """Exclude the weights at these positions from weight decay, before training."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if positions:
         excluded = [model.trainable_variables[i] for i in positions]

@@ -8,8 +8,9 @@ from .._utils._keras_config import DEFAULT_CONFIG
 class TrainableNetwork:
     """A compiled Keras model and, if requested, averages of its weights.
 
-    Its state is the list `variables`: weights, states of dropout layers, variables of
-    the optimizer, and averages. To resume training, all of them must be restored.
+    Its state is the list `variables`. The list contains the weights, the states of
+    dropout layers, the variables of the optimizer, and the averages. To resume
+    training, all of them must be restored.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class TrainableNetwork:
 
     @property
     def variables(self):
-        """Return everything that training changes, as a list of keras.Variable."""
+        """All variables that training changes, as a list of keras.Variable."""
         averages = [] if self.averages is None else self.averages.variables
         return [*self.model.variables, *self.model.optimizer.variables, *averages]
 
@@ -80,7 +81,7 @@ class TrainableNetwork:
             variable.assign(value)
 
     def swap_averages(self):
-        """Swap the weights of the last step and their averages, without rounding."""
+        """Swap the weights of the last step and the averages, without rounding them."""
         if self.averages is not None:
             self.averages.swap()
 
@@ -93,12 +94,12 @@ class TrainableNetwork:
 class WeightAverages:
     """Averages of network weights over roughly the last tenth of all training steps.
 
-    The share of the newest weights decreases with the number of steps, so the length of
-    training need not be known in advance, and the first weights are forgotten. This is
-    the power function profile of Karras et al. (2024), section 3,
+    The share of the newest weights decreases with the number of steps. The averages
+    therefore forget the first weights, and the length of training need not be known in
+    advance. This is the power function profile of Karras et al. (2024), section 3,
     https://arxiv.org/abs/2312.02696. The exponential averages of Keras' optimizers
     cover a fixed number of steps instead, which is too many for short fits and too few
-    for long ones.
+    for long fits.
 
     Between epochs, the model holds the averages, and this object holds the weights of
     the last step. :meth:`swap` exchanges them.
@@ -112,7 +113,7 @@ class WeightAverages:
         import keras
 
         self._weights = list(weights)
-        # Use one name for all, as TensorFlow keeps memory for each distinct name.
+        # Use the same name for all, because TensorFlow keeps memory for each name.
         self._averages = [
             keras.Variable(
                 "zeros", shape=w.shape, dtype=w.dtype, trainable=False, name="average"
@@ -128,7 +129,7 @@ class WeightAverages:
         return [self._n_updates, *self._averages]
 
     def update(self):
-        """Update the averages with the weights after one more step, inside a graph."""
+        """Add the weights after one more step to the averages, inside a graph."""
         import tensorflow as tf
 
         share = 9 / (tf.cast(self._n_updates.value, tf.float32) + 9)

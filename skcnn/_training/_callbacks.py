@@ -10,10 +10,10 @@ from .._utils._fixes import is_from_keras
 def copy_callbacks(callbacks):
     """Return copies of a user's Keras callbacks for one fit.
 
-    The copies are shallow. Attributes that a callback sets start from their initial
-    values in each fit. Objects that it refers to are shared, such as the trial of a
-    study, a list that it appends to, or an open file. A class that defines
-    ``__deepcopy__`` is copied by this method instead.
+    The copies are shallow. Attributes that a callback sets during a fit start from
+    their initial values in the next fit. Objects that the callback refers to are
+    shared, such as the trial of a study, a list that it appends to, or an open file. If
+    the class of a callback defines ``__deepcopy__``, this method makes the copy.
 
     Raises
     ------
@@ -116,8 +116,8 @@ class KerasCallbacks:
 def _build_metrics(model, targets):
     """Build the metrics of a model, as the first batch of ``Model.fit`` does.
 
-    Keras' callbacks look up in these metrics whether a value should rise or fall. A
-    shared graph computes the accuracy without them.
+    Keras' callbacks use these metrics to look up whether a value should rise or fall. A
+    shared graph does not build them, because it computes the accuracy without them.
     """
     outputs = np.zeros((len(targets), model.output_shape[-1]), np.float32)
     model.compute_metrics(None, targets, outputs, None)
@@ -143,7 +143,8 @@ def _has_batch_hooks(callback):
     hooks = ("on_train_batch_begin", "on_train_batch_end")
     aliases = ("on_batch_begin", "on_batch_end")
     for hook in (*hooks, *aliases):
-        # Look at the object, not its class: LambdaCallback sets hooks when created.
+        # Check the object, not its class, because LambdaCallback sets its hooks in
+        # __init__.
         function = getattr(getattr(callback, hook), "__func__", None)
         if function is not getattr(Callback, hook):
             return True
@@ -158,10 +159,11 @@ class SklearnCallbacks:
     context : sklearn.callback.CallbackContext or NullCallbackContext
         The context of the fit.
     task : dict
-        ``estimator``, ``X``, ``y`` and ``metadata``, as scikit-learn's protocol names
-        them.
+        The arguments ``estimator``, ``X``, ``y`` and ``metadata`` of scikit-learn's
+        callback protocol.
     fitted_attributes : callable
-        Function that returns the attributes that turn the estimator into a fitted one.
+        Function that returns the fitted attributes, from which scikit-learn constructs
+        a fitted estimator for its callbacks.
     """
 
     def __init__(self, context, task, fitted_attributes):
@@ -178,7 +180,7 @@ class SklearnCallbacks:
         self._epoch_context.call_on_fit_task_begin(**self._task)
 
     def on_epoch_end(self):
-        """Return whether a callback has asked to stop."""
+        """Call the callbacks, and return whether one of them has asked to stop."""
         return self._end(self._epoch_context)
 
     def on_train_end(self):

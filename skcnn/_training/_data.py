@@ -7,8 +7,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 class ImageReader:
     """Reads images from an array, one chunk at a time.
 
-    The array stays as it is: a memory map, a read-only array or flattened rows. Only
-    the requested chunk is copied.
+    The array may be a memory map, read-only or flattened. It is not converted as a
+    whole, because only the requested chunk is copied.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class ImageReader:
     def __init__(self, array, shape):
         self.array = array
         self.shape = tuple(shape)
-        # Images of uint8 keep one byte per value all the way to the device.
+        # Keep uint8 images at one byte per value until they are on the device.
         self.dtype = np.uint8 if array.dtype == np.uint8 else np.float32
 
     def __len__(self):
@@ -94,8 +94,8 @@ class ArrayDataset:
 def rows_with_weight(weight, y_encoded, *, min_classes):
     """Return the rows to train on: all rows, or those with a positive weight.
 
-    Leaving a sample out has the same effect as giving it a weight of zero, but it also
-    keeps the sample out of the batch statistics, and takes no time.
+    Omitting a sample has the same effect on the loss as giving it a weight of zero. It
+    also keeps the sample out of the batch statistics, and saves time.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def split_rows(rows, y_encoded, validation_fraction, sequence, *, groups=None):
 
 def _split_groups(y, groups, validation_fraction, seed):
     """Yield splits that keep groups together and have all classes in both parts."""
-    # The part that is held out is one fold, or all folds but one.
+    # Hold out one fold or, if the fraction exceeds one half, all folds but one.
     smaller = min(validation_fraction, 1 - validation_fraction)
     n_splits = max(2, round(1 / smaller))
     n_groups = len(np.unique(groups))

@@ -1,4 +1,4 @@
-"""Early stopping on the validation loss."""
+"""Early stopping based on the validation loss."""
 
 import math
 

@@ -13,8 +13,8 @@ from .._utils._warnings import warn_user
 class TrainingLoop:
     """Trains one network, epoch after epoch.
 
-    After each epoch, the loop takes a snapshot of the network. Whatever ends training,
-    even an interruption, leaves the network as it was at the end of an epoch.
+    After each epoch, the loop takes a snapshot of the network. Even if training is
+    interrupted, it leaves the network as it was at the end of an epoch.
 
     Parameters
     ----------
@@ -33,9 +33,8 @@ class TrainingLoop:
     max_time : float or None
         Seconds after which training stops at the end of an epoch.
     history : dict of str to list of float
-        Gets one value for each completed epoch, even if training is interrupted. Values
-        that an epoch does not have are NaN, for example validation losses without
-        validation data.
+        Gets one value for each completed epoch, even if training is interrupted.
+        Missing values are NaN, for example validation losses without validation data.
     """
 
     def __init__(
@@ -74,13 +73,15 @@ class TrainingLoop:
         return self._n_completed
 
     def run(self, n_epochs):
-        """Train for `n_epochs` epochs, or until something else ends training.
+        """Train for at most `n_epochs` epochs.
+
+        Early stopping, a callback or `max_time` may end training earlier.
 
         Raises
         ------
         ValueError
-            If the loss or a network weight is not finite, and there is no epoch to go
-            back to.
+            If the loss or a network weight is not finite, and no earlier epoch can be
+            restored.
         """
         self.keras_callbacks.on_train_begin()
         n_epochs = self._resume(n_epochs)
@@ -99,7 +100,8 @@ class TrainingLoop:
                 self.checkpointer.checkpoint(self._state)
                 if self._is_out_of_time(start, n_epochs):
                     break
-            # Do not store a fit that a callback stopped, as it depends on the callback.
+            # Do not store a fit that a callback stopped, because its number of epochs
+            # depends on the callback.
             if self._n_completed and not stopped_by_callback:
                 finished = self._is_finished(n_epochs)
                 self.checkpointer.finish(self._state, finished=finished)
@@ -113,9 +115,9 @@ class TrainingLoop:
         self._check_weights()
 
     def _resume(self, n_epochs):
-        """Restore the latest checkpoint; return the number of epochs to train to."""
+        """Restore the latest checkpoint, and return the last epoch to train."""
         state = self.checkpointer.start
-        self.checkpointer.start = None  # free its memory: it has all network weights
+        self.checkpointer.start = None  # free the memory of its weights after use
         if state is None:
             return n_epochs
         self.network.assign(state.variables)
@@ -127,7 +129,7 @@ class TrainingLoop:
         return state.n_epochs if state.has_stopped else n_epochs
 
     def _run_epoch(self, epoch):
-        """Train for one epoch and evaluate; return the loss and metrics of both."""
+        """Train for one epoch, evaluate, and return the loss and metrics of both."""
         self.sklearn_callbacks.on_epoch_begin()
         self.keras_callbacks.on_epoch_begin(epoch)
         logs = self.trainer.train_epoch(
@@ -150,7 +152,7 @@ class TrainingLoop:
             values.append(logs.get(name, math.nan))
 
     def _end_epoch(self, epoch, logs):
-        """Call the callbacks; return whether a scikit-learn callback asks to stop."""
+        """Call the callbacks, and return whether one of scikit-learn's asks to stop."""
         self.keras_callbacks.on_epoch_end(epoch, logs)
         if self.early_stopping is not None:
             self.early_stopping.update(epoch, logs["val_loss"], self.network.model)
@@ -214,8 +216,8 @@ class TrainingLoop:
         return False
 
     def _check_weights(self):
-        # The last step may have made weights infinite or NaN after the last loss was
-        # computed.
+        # The last loss was computed before the last step, which may have made weights
+        # infinite or NaN.
         for variable in self.network.model.trainable_variables:
             if not np.isfinite(variable.value.numpy()).all():
                 n_epochs = len(self.history["loss"])
@@ -223,7 +225,7 @@ class TrainingLoop:
                 raise ValueError(_diverged(problem))
 
     def _apply_averages_of_optimizer(self):
-        """Replace weights with the averages of a user's optimizer, as in Keras."""
+        """Replace weights with the averages of a user's optimizer, as Keras does."""
         model = self.network.model
         if self._n_completed and self.network.averages is None:
             model.optimizer.finalize_variable_values(model.trainable_variables)

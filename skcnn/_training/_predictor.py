@@ -11,9 +11,9 @@ _MAX_PIXELS = 2**20
 class Predictor:
     """Computes the outputs of a network in batches of a few different sizes.
 
-    Each batch is padded to the next power of two. The same kernels therefore run for
-    any number of images, and the outputs for an image hardly depend on the other
-    images.
+    The number of images in each batch is padded to the next power of two. The same
+    kernels therefore run for any number of images, and the outputs for an image hardly
+    depend on the other images.
 
     Parameters
     ----------

@@ -5,16 +5,16 @@ import numpy as np
 from .._network._augmentation import copy_layer
 from .._utils._random import AUGMENT, DROPOUT_MASKS, SHUFFLE, reseed, seed_sequence
 
-# Size of the chunks in which images are sent to the device, in bytes. It should be
-# small, because Ctrl-C waits for the end of a chunk, and because a chunk is a copy of
-# data. At 4 MB, the overhead of the call from Python is negligible.
+# Size of the chunks in which images are sent to the device, in bytes. Chunks should be
+# small, because Ctrl-C takes effect only at the end of a chunk, and because each chunk
+# is a copy of data. At 4 MB, the overhead of the call from Python is negligible.
 _CHUNK_BYTES = 2**22
 
 
 class Trainer:
     """Runs training epochs and evaluations of one network.
 
-    A step does the same as a step of ``keras.Model.fit``: the same batches give the
+    Each step is equivalent to a step of ``keras.Model.fit``. The same batches give the
     same network weights.
 
     Parameters
@@ -22,7 +22,7 @@ class Trainer:
     network : TrainableNetwork
     batch_size : int
     weighted : bool
-        Whether steps get sample weights.
+        Whether the samples have weights.
     seed : int
         Seed of the fit.
     augment : dict, keras.Layer or None
@@ -128,6 +128,6 @@ class Trainer:
 
 
 def seed_dropout(network, seed):
-    """Seed the masks of all dropout layers, whoever built the network."""
+    """Seed the masks of all dropout layers, including those of user-built networks."""
     variables = network.model.non_trainable_variables
     reseed(variables, seed_sequence(seed, DROPOUT_MASKS))

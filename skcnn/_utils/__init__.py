@@ -1,6 +1,6 @@
-"""Helpers that know nothing about networks or training.
+"""Helpers that do not depend on networks or training.
 
 They check arrays, labels and parameters, import TensorFlow, derive random numbers from
-a seed, and hold everything that depends on a private part of another library. They take
-and return arrays and plain Python values. They import no other part of skcnn.
+a seed, and wrap private APIs of other libraries. They take and return arrays and plain
+Python values, and import no other subpackage of skcnn.
 """

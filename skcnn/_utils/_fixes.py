@@ -1,22 +1,22 @@
-"""Everything that depends on the version or on a private part of another library.
+"""Code that depends on the version or on a private API of another library.
 
-There is one function for each such dependency. Its docstring names the versions on
-which it was checked, and says when it can be removed. If a private part is missing, the
-function signals this by its return value, and the caller gets the same result in a
-public but slower way. ``tests/utils/test_fixes.py`` fails when a private part that we
-use is gone.
+Each such dependency has its own function. The docstring of the function names the
+versions on which it was checked, and says when it can be removed. If a private API is
+missing, the return value of the function says so, and the caller falls back to slower,
+public functions with the same result. ``tests/utils/test_fixes.py`` fails if a private
+API that we use has been removed.
 
-The code that subclasses classes of other libraries is elsewhere: the adapter to
-scikeras in ``_network/_build.py``, and the faster layers and optimizers in
-``_compiled/_template.py``. Both use the functions of this module.
+Subclasses of other libraries' classes are elsewhere: the adapter to scikeras is in
+``_network/_build.py``, and faster layers and optimizers are in
+``_compiled/_template.py``. Both modules use the functions of this module.
 """
 
 import contextlib
 import functools
 import inspect
 
-# Checked on scikit-learn 1.6 to 1.9. All of these are private, but other third-party
-# estimators, such as those of imbalanced-learn and skrub, import them too.
+# These imports were checked on scikit-learn 1.6 to 1.9. All of them are private, but
+# other third-party libraries, such as imbalanced-learn and skrub, use them too.
 from sklearn.base import _clone_parametrized
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -66,7 +66,7 @@ class NullCallbackContext:
         return False
 
 
-try:  # scikit-learn >= 1.9; the other branch can go when 1.9 is the oldest supported
+try:  # scikit-learn >= 1.9. Remove the fallback when 1.9 is the oldest supported.
     from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
 except ImportError:
     ProgressBar = None
@@ -88,8 +88,8 @@ except ImportError:
 def has_only_progress_callbacks(estimator):
     """Return whether an estimator's scikit-learn callbacks only show progress.
 
-    ``_skl_callbacks`` was checked on scikit-learn 1.9. Without it, there are no
-    callbacks.
+    ``_skl_callbacks`` was checked on scikit-learn 1.9. An estimator without this
+    attribute has no callbacks.
     """
     callbacks = getattr(estimator, "_skl_callbacks", ())
     return all(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -101,8 +101,8 @@ def has_only_progress_callbacks(estimator):
 def box_orientation(vertical):
     """Return the argument of `boxplot` that sets its direction.
 
-    Matplotlib 3.10 renamed ``vert`` to ``orientation``. This can go when 3.10 is the
-    oldest supported.
+    Matplotlib 3.10 renamed ``vert`` to ``orientation``. Remove this function when 3.10
+    is the oldest supported version.
     """
     from matplotlib import axes
 
@@ -115,10 +115,10 @@ def box_orientation(vertical):
 
 
 def is_noinline_quiet():
-    """Return whether a function that is not inlined prints nothing to standard error.
+    """Return whether TensorFlow prints nothing about functions that are not inlined.
 
     TensorFlow 2.18 prints "Error in PredictCost()" for each softmax in such a function.
-    This can go when 2.19 is the oldest supported.
+    Remove this check when 2.19 is the oldest supported version.
     """
     import tensorflow as tf
 
@@ -130,15 +130,15 @@ def is_noinline_quiet():
 
 @contextlib.contextmanager
 def unreduced_gradients(optimizer):
-    """Make an optimizer use gradients as they are, without summing over devices.
+    """Keep an optimizer from summing gradients over devices.
 
     On one device, the sum changes nothing. However, TensorFlow registers a gradient
     function for the sum and never removes it. The function keeps the graph, the network
     and the state of the optimizer alive, so memory would grow with each fit. Keras has
-    no public switch for this.
+    no public option to disable the sum.
 
-    The method ``_all_reduce_sum_gradients`` was checked on Keras 3.5 to 3.15. Without
-    it, the gradients are summed, and memory may grow.
+    The method ``_all_reduce_sum_gradients`` was checked on Keras 3.5 to 3.15. If it is
+    missing, the gradients are summed, and memory may grow.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def is_fused_adam_possible():
 
 
 def adam_slots(optimizer, variable):
-    """Return Adam's two moment estimates of a variable, as keras.Variable.
+    """Return Adam's two moment estimates for a variable, each as a keras.Variable.
 
     ``_get_variable_index``, ``_momentums`` and ``_velocities`` were checked on Keras
     3.5 to 3.15. Callers must check :func:`is_fused_adam_possible` first.
@@ -204,8 +204,8 @@ def weight_decay_exclusions(optimizer):
 def is_weight_decayed(optimizer, variable):
     """Return whether an optimizer applies weight decay to a variable.
 
-    ``_use_weight_decay`` was checked on Keras 3.5 to 3.15. Without it, all variables
-    count as decayed, as they are by default.
+    ``_use_weight_decay`` was checked on Keras 3.5 to 3.15. If it is missing, weight
+    decay is assumed to apply to all variables, which is Keras' default.
     """
     decays = getattr(optimizer, "_use_weight_decay", None)
     return True if decays is None else bool(decays(variable))
@@ -215,10 +215,10 @@ def is_weight_decayed(optimizer, variable):
 
 
 def is_from_keras(thing):
-    """Return whether a function, a class or the class of an object is Keras' own.
+    """Return whether Keras defines a function, a class or the class of an object.
 
-    This depends on the name of the defining module, whose first part is the same for
-    the public and private modules of Keras.
+    The first part of the module name decides. It is the same for the public and private
+    modules of Keras.
     """
     return getattr(thing, "__module__", "").partition(".")[0] == "keras"
 
@@ -227,8 +227,8 @@ def compile_arguments(model):
     """Return the arguments that a model was compiled with, or None if unknown.
 
     ``_compile_config`` was checked on Keras 3.5 to 3.15. The public
-    ``get_compile_config()`` serializes the arguments, which warns for a user's own
-    functions and cannot return the objects themselves.
+    ``get_compile_config()`` is no substitute: it returns serialized arguments instead
+    of the objects, and warns about user-defined functions.
     """
     return getattr(getattr(model, "_compile_config", None), "config", None)
 
@@ -237,9 +237,9 @@ def output_tensor(layer):
     """Return the output of a layer in the graph of its model, or None.
 
     If the layer is itself a model, its ``output`` belongs to its own, inner graph. Only
-    ``_inbound_nodes`` records its last call (checked on Keras 3.5 to 3.15). Without
-    this attribute, the public ``output`` is used, which works for all layers that are
-    called once.
+    the private ``_inbound_nodes`` records the last call of the layer (checked on Keras
+    3.5 to 3.15). If this attribute is missing, the public ``output`` is used, which
+    works for layers that are called only once.
     """
     nodes = getattr(layer, "_inbound_nodes", None)
     if nodes is None:
@@ -254,18 +254,20 @@ def output_tensor(layer):
 def fresh_auto_names():
     """Restart the numbering of Keras' automatic names inside a ``with`` block.
 
-    Each fit then creates the same names as the first. Otherwise, memory would grow with
-    each fit, because TensorFlow keeps 34 KB for each name that a variable has ever had.
+    Each fit then creates the same names as the first fit. Otherwise, memory would grow
+    with each fit, because TensorFlow keeps 34 KB for each name that a variable has ever
+    had.
 
-    Keras counts names in its private global state (checked on Keras 3.5 to 3.15).
-    Without access to this state, the numbers keep growing, which changes no results.
+    Keras counts names in its private global state (checked on Keras 3.5 to 3.15). If
+    this state is not accessible, the numbers keep growing, which does not change
+    results.
     """
     key = "object_name_uids"
     state = _keras_global_state()
     if state is None:
         yield
         return
-    counts = state.get_global_attribute(key)  # of this thread
+    counts = state.get_global_attribute(key)  # Keras counts in each thread separately
     state.set_global_attribute(key, None)
     try:
         yield

@@ -1,9 +1,9 @@
-"""Global settings of Keras and TensorFlow, which must not change our networks.
+"""Keep global settings of Keras and TensorFlow from changing our networks.
 
-The built-in network depends on its parameters only. It is therefore built, compiled and
-traced under Keras' default settings, whatever the settings of the process are. A user's
-builder runs under the settings of the process, and its network is traced under the same
-settings.
+The built-in network must depend only on its parameters. It is therefore built, compiled
+and traced under Keras' default settings, whatever the settings of the process are. A
+user's builder runs under the settings of the process, and its network is traced under
+the same settings.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ DEFAULT_CONFIG = {
 def config_for_builders():
     """Return the settings under which a user's builder runs.
 
-    These are the settings of the process, except for the data format: builders are
-    passed image shapes with the channels last.
+    These are the settings of the process, except for the data format, because builders
+    are passed image shapes with the channels last.
     """
     return _current_config() | {"image_data_format": "channels_last"}
 
@@ -35,7 +35,7 @@ def _current_config():
 def keras_config(settings, dtype_policy="float32"):
     """Change settings of Keras inside a ``with`` block.
 
-    TensorFlow functions are traced inside the block, even after
+    Inside the block, TensorFlow traces functions even after
     ``tf.config.run_functions_eagerly(True)``.
 
     Parameters
@@ -43,8 +43,8 @@ def keras_config(settings, dtype_policy="float32"):
     settings : dict
         Values for the keys of `DEFAULT_CONFIG`.
     dtype_policy : str, default="float32"
-        Dtype policy of a model as a whole. A model with the policy float16 would scale
-        its losses, whatever the policies of its layers are.
+        Dtype policy of the model as a whole. With the policy float16, a model would
+        scale its losses, whatever the policies of its layers are.
     """
     import tensorflow as tf
     from keras import config
@@ -71,7 +71,7 @@ def _set(settings):
 
 
 def check_execution_mode():
-    """Raise a RuntimeError if TensorFlow is set up in a way that cannot work."""
+    """Raise a RuntimeError in a distribution scope or without eager execution."""
     import tensorflow as tf
 
     if tf.distribute.has_strategy():

@@ -17,16 +17,16 @@ _lock = threading.RLock()
 
 
 def draw_seed(random_state):
-    """Draw from `random_state` the integer that determines a whole fit."""
+    """Return the integer seed of a whole fit, drawn from `random_state`."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def seed_sequence(seed, purpose, epoch=0):
     """Return the `numpy.random.SeedSequence` of one purpose in one epoch.
 
-    Sequences are addressed by purpose and epoch, not drawn one after the other. Epoch 7
-    is shuffled the same way whether this fit trained epochs 1 to 6 or resumes a fit
-    that did.
+    Each sequence depends only on the seed, the purpose and the epoch, and not on
+    earlier draws. Epoch 7 is therefore shuffled in the same way whether this fit has
+    trained epochs 1 to 6 or resumes a fit that has.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def seeded_build(sequence):
 
     If an initializer has no seed, Keras draws one from Python's `random`, and some
     builders use NumPy's global generator. Neither generator can be passed to a builder,
-    so both are seeded while it runs. One builder runs at a time, with fresh automatic
-    names.
+    so both are seeded while it runs. Only one builder runs at a time, and it starts
+    with fresh automatic names.
     """
     with _lock, fresh_auto_names():
         python_state = random.getstate()
-        numpy_state = np.random.get_state()  # noqa: NPY002, builders draw from it
+        numpy_state = np.random.get_state()  # noqa: NPY002, builders may use it
         try:
             python_seed, numpy_seed = sequence.generate_state(2)
             random.seed(int(python_seed))

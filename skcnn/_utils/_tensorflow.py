@@ -1,4 +1,4 @@
-"""Import TensorFlow and Keras late, and without their start-up messages."""
+"""Import TensorFlow and Keras on first use, without their start-up messages."""
 
 import contextlib
 import gc
@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 
-# TensorFlow's own switch for its start-up messages. With 0, all of them are printed.
+# Environment variable of TensorFlow. If it is 0, all start-up messages are printed.
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines that tell the user nothing new: lines of severity "info", in the two formats of
-# TensorFlow 2.18 to 2.21, their continuation, and the headline in front of them. Two
-# lines of severity "error" are included, because every machine without an NVIDIA driver
-# prints them: the driver's library cannot be loaded (303), and, from TensorFlow 2.17 to
-# 2.19, plugins register twice (https://github.com/tensorflow/tensorflow/issues/62075).
+# Lines that tell the user nothing new. They are the lines of severity "info" in the two
+# formats of TensorFlow 2.18 to 2.21, their continuation lines, and the headline before
+# them. Two lines of severity "error" are included, because TensorFlow prints them on
+# every machine without an NVIDIA driver. One says that the driver's library cannot be
+# loaded (303). The other, from TensorFlow 2.17 to 2.19, says that plugins are
+# registered twice (https://github.com/tensorflow/tensorflow/issues/62075).
 _NO_NEWS = (
     r"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
     r"|To enable the following instructions: "
@@ -21,7 +22,8 @@ _NO_NEWS = (
     r"|.* failed call to cuInit: .* \(303\)"
     r"|.* Unable to register cu(FFT|DNN|BLAS) factory: .* already been registered"
 )
-# Copies standard input to standard error, line by line, except for lines that match.
+# Program that copies all lines from standard input to standard error, except for lines
+# that match its argument.
 _FILTER = """
 import os, re, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,12 +36,12 @@ for line in iter(sys.stdin.buffer.readline, b""):
 
 @contextlib.contextmanager
 def _without_start_up_lines():
-    """Filter the lines of `_NO_NEWS` out of what C++ code writes to standard error.
+    """Remove the lines of `_NO_NEWS` from the output of C++ code to standard error.
 
-    A small Python process reads standard error and passes on all other lines as they
-    arrive. It outlives this process, so if the import crashes, the reason for the crash
-    still reaches the screen, which a filter in this process could not ensure. If no
-    process can be started, nothing is filtered.
+    A separate Python process reads standard error and passes on all other lines as they
+    arrive. A filter in this process would lose the last lines if the import crashed.
+    The separate process outlives this one, so the reason for a crash still reaches the
+    screen. If no process can be started, nothing is filtered.
     """
     try:
         stderr = os.dup(2)
@@ -82,7 +84,7 @@ def _flush_stderr():
         sys.stderr.flush()
 
 
-# Let one thread import at a time, as standard error is filtered for the whole process.
+# Let only one thread import, because standard error is filtered for the whole process.
 _lock = threading.Lock()
 _imported_in = None
 
@@ -90,21 +92,23 @@ _imported_in = None
 def import_tensorflow():
     """Import TensorFlow, without its informational start-up messages.
 
-    At import, TensorFlow reports which processor extensions it uses and, at the first
-    operation, that there is no GPU. Since TensorFlow 2.19, its own switch does not
-    silence these messages. Everything else is printed as usual. With the environment
-    variable ``TF_CPP_MIN_LOG_LEVEL=0``, all messages are printed.
+    TensorFlow reports at import which processor extensions it uses and, at the first
+    operation, that there is no GPU. Since TensorFlow 2.19, the environment variable
+    ``TF_CPP_MIN_LOG_LEVEL`` no longer silences these messages. This function removes
+    them and prints all other messages as usual. If ``TF_CPP_MIN_LOG_LEVEL`` is 0, it
+    prints all messages.
 
-    Two settings of TensorFlow are changed, unless TensorFlow is already running or the
-    user has set them:
+    The function also changes two settings of TensorFlow, unless TensorFlow is already
+    running or the user has changed them:
 
     - By default, TensorFlow starts as many threads as there are processors. joblib,
       Dask and Ray pass each worker process its share of the processors in the
-      environment variable ``OMP_NUM_THREADS``. TensorFlow is set to use that many
-      threads.
-    - By default, TensorFlow allocates all memory of a GPU. It is set to allocate only
-      what it needs (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth).
-      Users set this with the environment variable ``TF_FORCE_GPU_ALLOW_GROWTH``.
+      environment variable ``OMP_NUM_THREADS``. The function makes TensorFlow use that
+      many threads.
+    - By default, TensorFlow allocates all memory of a GPU. The function makes it
+      allocate memory as needed
+      (https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth). Users can
+      control this with the environment variable ``TF_FORCE_GPU_ALLOW_GROWTH``.
 
     Returns
     -------
@@ -116,8 +120,9 @@ def import_tensorflow():
     ImportError
         If the installed version of Keras or its selected backend is not supported.
     RuntimeError
-        If the process was forked from one that had imported TensorFlow. The threads of
-        TensorFlow do not exist in the fork, and it would wait for them forever.
+        If the process was forked from a process that had imported TensorFlow. The
+        threads of TensorFlow do not exist in a forked process, which would wait for
+        them forever.
     """
     global _imported_in
     if _imported_in is None:
@@ -135,7 +140,7 @@ def import_tensorflow():
 
 
 def _share_processors(threading):
-    # The variable may list one number for each level of nesting.
+    # OMP_NUM_THREADS may list one number for each level of nested parallelism.
     share = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     is_set = (
         threading.get_intra_op_parallelism_threads()
@@ -169,7 +174,7 @@ def _import():
 
         _share_processors(tensorflow.config.threading)
         _let_memory_grow(tensorflow.config)
-        if quiet:  # this asks the driver, but allocates nothing
+        if quiet:  # print the messages about GPUs now; this allocates no memory
             tensorflow.config.list_physical_devices()
         try:
             import keras
@@ -189,9 +194,9 @@ def _import():
     if keras.backend.backend() != "tensorflow":
         raise ImportError(_wrong_backend(keras.backend.backend()))
     if is_first:
-        # Both libraries catch exceptions while they are imported. The tracebacks of
-        # these exceptions refer to the calling frames, and thus to the images that were
-        # passed to `fit`.
+        # Both libraries catch exceptions while they are imported. Collect these
+        # exceptions, because their tracebacks refer to the calling frames and would
+        # keep the images alive that were passed to `fit`.
         gc.collect()
 
 

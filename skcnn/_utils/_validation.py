@@ -19,16 +19,16 @@ from ._fixes import _check_sample_weight
 
 
 def as_image_array(images):
-    """Return `images` as an array, or unchanged if scikit-learn can check them.
+    """Return a list or a column of images as an array, and other input unchanged.
 
-    A list, an array or a data frame column that holds one array for each image becomes
-    one array of all images.
+    A list, an object array or a data frame column that contains one array for each
+    image becomes one array of all images.
 
     Raises
     ------
     TypeError
         If `images` are paths, an iterator, a dataset or a dict. The message says how to
-        turn them into an array. Nothing is read from an iterator, which may be endless.
+        turn them into an array. Iterators are not read, because they may be endless.
     ValueError
         If images differ in shape.
     """
@@ -151,10 +151,10 @@ def infer_image_shape(X, requested):
 
 
 def _looks_channels_first(shape):
-    """Return whether a shape looks like that of images in PyTorch's order of axes.
+    """Return whether a shape looks like (channels, height, width), as in PyTorch.
 
-    Images with a height of 1, 3 or 4 pixels and many channels are rare. Images of one
-    row with a few channels are not rare: signals have this shape.
+    Images with a height of 1, 3 or 4 pixels and many channels are rare. Images with a
+    single row and a few channels are common, because signals have this shape.
     """
     first, second, third = shape
     return (
@@ -165,7 +165,7 @@ def _looks_channels_first(shape):
 
 
 def shape_advice(shape, expected):
-    """Return a sentence that says how to turn images into the expected shape."""
+    """Return a sentence that says how to convert images to the expected shape."""
     if (*shape[1:], shape[0]) == expected:
         return "Move the channels to the last axis: X.transpose(0, 2, 3, 1)."
     if shape[:2] == expected[:2]:
@@ -203,7 +203,7 @@ def _shape_of_rows(X, requested):
 
 
 def final_estimator(estimator):
-    """Return the last step of a pipeline, or `estimator` itself if it is not one.
+    """Return the last step of a pipeline, and any other estimator unchanged.
 
     A fitted search is first replaced by its best estimator.
     """
@@ -241,7 +241,7 @@ def check_labels(y, X, estimator_name):
     if not hasattr(y, "dtype"):
         try:
             y = np.asarray(y)
-        except ValueError as error:  # ragged
+        except ValueError as error:  # rows of different lengths
             raise ValueError(f"y has rows of different lengths, {_SEVERAL}") from error
     if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
         raise ValueError(f"y has shape {y.shape}, {_advice_on_rows(y)}")
@@ -323,7 +323,7 @@ def label_indices(labels, classes):
 
 
 def check_weights(sample_weight, class_weight, X, y, classes):
-    """Return the weight of each sample in the loss, or None if all weights are one."""
+    """Return the weight of each sample in the loss, or None if no weights are given."""
     if sample_weight is not None:
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if np.any(sample_weight < 0):
@@ -348,8 +348,8 @@ def check_weights(sample_weight, class_weight, X, y, classes):
 def _weights_from_dict(class_weight, y, classes):
     """Return the weight of each sample, given the weights of the classes.
 
-    A fold may lack a rare class, so a key that is not a class is an error only if some
-    class has no weight. scikit-learn follows the same rule.
+    A key that is not a class is an error only if some class has no weight, because a
+    fold may lack a rare class. scikit-learn follows the same rule.
     """
     weight = np.ones(len(y))
     all_weighted = set(classes.tolist()) <= set(class_weight)
@@ -427,6 +427,6 @@ def _is_sequence(value):
 
 
 def did_you_mean(name, known, prefix="", cutoff=0.6):
-    """Return a hint at the known name most similar to `name`, or an empty string."""
+    """Suggest the known name most similar to `name`, or return an empty string."""
     near = difflib.get_close_matches(name, known, 1, cutoff)
     return f" Did you mean {prefix + near[0]!r}?" if near else ""

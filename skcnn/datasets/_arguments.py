@@ -1,4 +1,4 @@
-"""Checks of the arguments that the loaders share."""
+"""Check the arguments that the loaders share."""
 
 import os
 from pathlib import Path
@@ -114,7 +114,7 @@ def check_image_size(image_size):
 
 
 def check_out(out, dtype):
-    """Raise if `out` is invalid, as far as this is known before listing the files."""
+    """Raise if `out` is invalid. Its shape is checked later, when it is known."""
     if out is None:
         return
     if isinstance(out, np.ndarray):

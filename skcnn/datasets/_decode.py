@@ -11,14 +11,14 @@ from PIL import Image, UnidentifiedImageError
 from ._formats import PILLOW_FORMATS, describe_content
 from ._pixels import ScaleError, UnreadableImageError, read_pixels, too_large_message
 
-# The threads decode one chunk of files at a time. After each chunk, the error of the
-# first broken file, in file order, is raised. The same folder thus always raises the
-# same error, without decoding all files first. Each task decodes one batch of a chunk.
+# Files are decoded in chunks. After each chunk, the error of its first broken file in
+# file order is raised. The same folder thus always raises the same error, without
+# decoding all files first. Each thread decodes one batch of a chunk at a time.
 _CHUNK_SIZE, _BATCH_SIZE = 512, 8
 
 
 class _SizeError(Exception):
-    """Raised if an image does not have the size of the first image."""
+    """Raised if an image differs in size from the first image."""
 
 
 class Decoder:
@@ -32,7 +32,7 @@ class Decoder:
         Colour mode to convert to.
     size : (int, int) or None
         Height and width to resize to, in pixels. If None, images are not resized, and
-        all must have the size of the first readable image.
+        all images must have the size of the first readable image.
     dtype : {"uint8", "uint16", "float32"}
         Type of the values to convert to.
     on_error : {"raise", "skip"}
@@ -43,8 +43,8 @@ class Decoder:
     size : (int, int)
         Height and width of the decoded images.
     facts : ndarray of shape (n_files,)
-        Structured array with the fields of `Pixels`, without the values, for each file.
-        The field `stored` is -1 for files that are not decoded.
+        Structured array with one row per file and the fields of `Pixels` except
+        `values`. The field `stored` is -1 for files that have not been decoded.
     """
 
     def __init__(self, files, color_mode, size, dtype, on_error):
@@ -93,19 +93,19 @@ class Decoder:
         Parameters
         ----------
         images : ndarray of shape (n_files, height, width, n_channels)
-            Output array, filled in place. Rows of skipped images are left as they are.
+            Output array, filled in place. Rows of skipped images are not changed.
         n_jobs : int or None
             Number of threads.
 
         Returns
         -------
         skipped : list of (int, str)
-            Row of each skipped image, and the reason why it was skipped.
+            The row of each skipped image, and the reason why it was skipped.
         """
         skipped = []
-        # "sharedmem" requires threads. With a mere preference for threads, a
-        # parallel_config context could still select processes, and these would fill
-        # copies of `images`.
+        # "sharedmem" enforces threads. If threads were only preferred, a
+        # parallel_config context could still select processes, which would fill copies
+        # of `images`.
         with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
             for start in range(0, len(self.files), _CHUNK_SIZE):
                 stop = min(start + _CHUNK_SIZE, len(self.files))
@@ -116,8 +116,9 @@ class Decoder:
                     for i in range(start, stop, _BATCH_SIZE)
                 )
                 for i, error in chain.from_iterable(failures_per_batch):
-                    # Never skip images because of the other two kinds of errors, since
-                    # that would select images by their size or brightness.
+                    # Skip only unreadable images. Skipping images because of a
+                    # _SizeError or a ScaleError would select images by size or
+                    # brightness.
                     if self.on_error == "raise" or not isinstance(
                         error, UnreadableImageError
                     ):
@@ -126,7 +127,7 @@ class Decoder:
         return skipped
 
     def _decode_batch(self, images, rows):
-        """Decode the files of `rows`; return a list of (row, error) of the failures."""
+        """Decode the files in `rows`, and return (row, error) for each failure."""
         failures = []
         for i in rows:
             try:
@@ -145,9 +146,9 @@ class Decoder:
         """Return the `Pixels` of file `i`, or raise UnreadableImageError."""
         file = self.files[i]
         try:
-            # Pass an open file instead of its name. Given a name, Pillow memory-maps
-            # some TIFFs and then swaps height and width of those that the EXIF
-            # orientation rotates by 90 degrees (seen in Pillow 13.0).
+            # Pass an open file to Pillow instead of its name. Given a name, Pillow
+            # memory-maps some TIFFs, and then swaps the height and width of images that
+            # the EXIF orientation rotates by 90 degrees (seen in Pillow 13.0).
             with (
                 open(file, "rb") as stream,
                 Image.open(stream, formats=self.formats) as image,
@@ -157,8 +158,9 @@ class Decoder:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnreadableImageError(too_large_message()) from error
-        # If Pillow lacks support for a format, it issues a UserWarning, which filters
-        # may turn into an error, before it raises the UnidentifiedImageError.
+        # If Pillow lacks support for a format, it issues a UserWarning before it raises
+        # the UnidentifiedImageError. Warning filters may turn this warning into an
+        # error.
         except (UnidentifiedImageError, UserWarning) as error:
             raise UnreadableImageError(_why_unidentified(file)) from error
         except FileNotFoundError as error:
@@ -175,14 +177,14 @@ class Decoder:
             if error.errno != errno.ELOOP:
                 raise UnreadableImageError(str(error)) from error
             raise UnreadableImageError("it is a circular link") from error
-        # Corrupt data make Pillow raise errors of many types, such as SyntaxError or
+        # For corrupt data, Pillow raises errors of many types, such as SyntaxError or
         # struct.error.
         except Exception as error:
             reason = str(error).strip() or type(error).__name__
             raise UnreadableImageError(reason) from error
 
     def _check_size(self, i, size):
-        """Raise _SizeError if `size`, of file `i`, is not the common size."""
+        """Raise _SizeError if `size`, the size of file `i`, is not the common size."""
         if size != self.size:
             height, width = self.size
             raise _SizeError(

@@ -1,4 +1,4 @@
-"""The handwritten digits that are installed with scikit-learn."""
+"""Load the handwritten digits that are installed with scikit-learn."""
 
 import numpy as np
 from sklearn import datasets
@@ -41,10 +41,10 @@ def load_digits(*, return_X_y=False):
 
     Notes
     -----
-    Each value in scikit-learn's data is the number of inked pixels in a block of 4 x 4
-    pixels, 0 to 16. This function multiplies these counts by 255 / 16 and rounds them,
-    so that the images span the full 8-bit range. ``np.rint(images * (16 / 255))``
-    recovers the counts.
+    Each value in scikit-learn's data is a number from 0 to 16, the count of inked
+    pixels in a block of 4 x 4 pixels. This function multiplies these counts by 255 / 16
+    and rounds them, so that the images span the full 8-bit range. ``np.rint(images *
+    (16 / 255))`` recovers the counts.
 
     References
     ----------

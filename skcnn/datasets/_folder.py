@@ -22,8 +22,8 @@ from ._load_files import (
     warn_unsupported,
 )
 
-# Metadata folders of macOS archives and of Synology network storage. These are not
-# classes, and unlike hidden folders their names do not start with a dot.
+# Metadata folders of macOS archives and of Synology network storage. They are not
+# classes, but their names do not start with a dot, unlike those of hidden folders.
 _IGNORED_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 
 
@@ -44,11 +44,11 @@ def load_image_folder(
 ):
     """Load images from a folder that contains one subfolder per class.
 
-    Images and labels come from a single listing of the files, so they always match.
-    The order is deterministic: classes are in the order of `include`, or sorted by
-    name, and, within each class, files are sorted by name (by code point, so
-    ``img10.jpg`` comes before ``img2.jpg``). The data are therefore ordered by class.
-    Shuffle them when you split them, as
+    Images and labels come from a single listing of the files, so they always match. The
+    order is deterministic. Classes are in the order of `include` or, by default, sorted
+    by name. Within each class, files are sorted by name (by code point, so
+    ``img10.jpg`` comes before ``img2.jpg``). Because the images are ordered by class,
+    shuffle them when you split them, as
     :func:`~sklearn.model_selection.train_test_split` does by default, or stratify the
     split, as ``cv=5`` does for classifiers.
 
@@ -68,22 +68,22 @@ def load_image_folder(
 
     dtype : {"uint8", "uint16", "float32"}, default="uint8"
         Type of the values in `images`. ``"uint8"`` suits photographs. ``"uint16"`` and
-        ``"float32"`` keep the grey levels of images with more than 8 bits, and take two
-        and four times the memory. See **Scaling** below.
+        ``"float32"`` keep the grey levels of images with more than 8 bits, but take two
+        and four times as much memory as ``"uint8"``. See **Scaling** below.
 
     include : list of str or None, default=None
-        Names of the class folders to load, in the order of the classes: the images of
-        the first name get the target 0. If None, all are loaded, sorted by name. The
-        names in a set have no order, so they are sorted.
+        Names of the class folders to load, in the order of the class indices, which
+        start at 0. If None, all class folders are loaded, sorted by name. A set has no
+        order, so its names are sorted.
 
     exclude : list of str or None, default=None
-        Names of the class folders to leave out. If None, none is left out.
+        Names of the class folders to leave out. If None, no class folder is left out.
 
     max_per_class : int or None, default=None
-        Maximum number of images to load per class. If a class has more, a random subset
-        is loaded, in the order described above. The subset depends on `random_state`
-        and on which classes are loaded, but not on their order. If None, all images are
-        loaded.
+        Maximum number of images to load per class. If a class has more images, a random
+        subset is loaded, in the order described above. The subset depends on
+        `random_state` and on which classes are loaded, but not on their order. If None,
+        all images are loaded.
 
     n_jobs : int or None, default=None
         Number of threads that decode images. None means 1 unless in a
@@ -103,11 +103,12 @@ def load_image_folder(
         If True, return `(images, target)` instead of a Bunch.
 
     out : ndarray, str, os.PathLike or None, default=None
-        Where to store the decoded images: either in a writeable array of type `dtype`,
-        possibly memory-mapped, with the shape of `images` (including images that are
-        skipped), or in a ``.npy`` file with this path, which is created and
-        memory-mapped, so that a folder may be larger than memory. An existing file is
-        replaced only after loading has succeeded. If None, a new array is allocated.
+        Array or file in which to store the decoded images. An array must be writeable,
+        and have the type `dtype` and the shape of `images`, including skipped images.
+        It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A file
+        with this path is created and memory-mapped, so that the images may be larger
+        than memory. An existing file is replaced only after loading has succeeded. If
+        None, a new array is allocated.
 
     Returns
     -------
@@ -115,8 +116,8 @@ def load_image_folder(
         Dictionary-like object, with the following attributes.
 
         images : ndarray of shape (n_images, height, width, n_channels), dtype `dtype`
-            The images. Black is 0, and white is 255, 65535 or 1 in uint8, uint16 or
-            float32. A :class:`numpy.memmap` if `out` is a path.
+            The images. Black is 0. White is 255 in uint8, 65535 in uint16 and 1 in
+            float32. If `out` is a path, `images` is a :class:`numpy.memmap`.
         target : ndarray of shape (n_images,), dtype intp
             The class of each image, as an index into `target_names`.
         target_names : ndarray of shape (n_classes,), dtype str
@@ -126,9 +127,9 @@ def load_image_folder(
         skipped : list of (str, str)
             The path of each skipped image, and the reason why it was skipped.
         scaling : dict of str to str
-            How values were scaled, for each type of values in the files, for example
-            ``{"uint8": "unchanged", "uint16": "divided by 257"}``. Files with 16 bits
-            per colour channel have the type ``"uint16 colour"``.
+            How the values were scaled, for each type of values in the files, for
+            example ``{"uint8": "unchanged", "uint16": "divided by 257"}``. Files with
+            16 bits per colour channel have the type ``"uint16 colour"``.
         DESCR : str
             Description of the data.
 
@@ -156,9 +157,9 @@ def load_image_folder(
     -----
     UserWarning
         If images were skipped, if files in formats such as camera raw were ignored, if
-        the conversion to `dtype` loses most grey levels of more than a quarter of the
-        images with more than 8 bits, or if images have different scales. One warning of
-        each kind covers all images.
+        images have different scales, or if the conversion to `dtype` loses most grey
+        levels of more than a quarter of the images with more than 8 bits. Each of these
+        warnings is issued once for all images.
     PIL.Image.DecompressionBombWarning
         Issued by Pillow, in addition to the error or warning above, for an image with
         too many pixels.
@@ -171,26 +172,27 @@ def load_image_folder(
 
     Notes
     -----
-    **Selected files.** Images are files directly inside a class folder with one of the
-    extensions .avif, .bmp, .gif, .heic, .heif, .jfif, .jp2, .jpe, .jpeg, .jpg, .pbm,
-    .pgm, .png, .pnm, .ppm, .tga, .tif, .tiff or .webp, in upper or lower case.
-    Everything else is ignored: hidden files and folders, other files such as
-    ``Thumbs.db`` or ``.txt``, folders inside class folders, and images next to the
-    class folders. Symbolic links are followed. To read HEIC files, install pillow-heif
-    and call its ``register_heif_opener()``. To read AVIF files, install Pillow 11.3 or
-    later, or pillow-avif-plugin.
+    **Selected files.** A file is loaded as an image if it is directly inside a class
+    folder and has one of the extensions .avif, .bmp, .gif, .heic, .heif, .jfif, .jp2,
+    .jpe, .jpeg, .jpg, .pbm, .pgm, .png, .pnm, .ppm, .tga, .tif, .tiff or .webp, in
+    upper or lower case. Everything else is ignored: hidden files and folders, other
+    files such as ``Thumbs.db`` or ``.txt``, folders inside class folders, and images
+    next to the class folders. Symbolic links are followed. To read HEIC files, install
+    pillow-heif and call its ``register_heif_opener()``. To read AVIF files, install
+    Pillow 11.3 or later, or pillow-avif-plugin.
 
     **Resizing** is bilinear. It stretches each image to `image_size` and does not
-    preserve the aspect ratio. ``keras.utils.image_dataset_from_directory`` does the
-    same by default, but without antialiasing; here, all pixels contribute when an image
-    is shrunk. JPEGs more than twice as large as `image_size` are first decoded at 1/2,
-    1/4 or 1/8 of their size, but never at less than twice `image_size`. This saves most
-    of the decoding time and hardly changes the values.
+    preserve the aspect ratio. ``keras.utils.image_dataset_from_directory`` resizes in
+    the same way by default, but without antialiasing. With antialiasing, all pixels
+    contribute to the result when an image is shrunk. JPEGs that are more than twice as
+    large as `image_size` are first decoded at 1/2, 1/4 or 1/8 of their size, but never
+    at less than twice `image_size`. This saves most of the decoding time and hardly
+    changes the values.
 
     **Scaling.** The values of a file are scaled so that black and white stay black and
     white. The rule depends only on `dtype` and on the type of the values in the file,
-    never on the values of this or other files. New images are therefore converted as
-    the training images were.
+    never on the values themselves. New images are therefore converted in the same way
+    as the training images.
 
     ================== ========= ============= ============== ==============
     Values in the file White is  uint8         uint16         float32
@@ -201,30 +203,31 @@ def load_image_folder(
     32-bit integers    undefined unchanged     unchanged      unchanged
     ================== ========= ============= ============== ==============
 
-    Results of type uint8 and uint16 are rounded. Values that do not fit raise an error
-    that names the dtype to pass, whatever `on_error` is: floats below 0 or above 1, and
-    32-bit or signed integers below 0 or above the limit of `dtype`. ``"float32"`` keeps
-    any value, including NaN; 32-bit integers above 2**24 are rounded.
+    Results of type uint8 and uint16 are rounded. Floats below 0 or above 1 do not fit
+    into these types, and neither do 32-bit or signed integers below 0 or above the
+    limit of `dtype`. Such values raise an error that names the dtype to pass,
+    regardless of `on_error`. ``"float32"`` keeps any value, including NaN, but rounds
+    32-bit integers above 2**24.
 
     Some 16-bit files use only the lower bits, for example 12 bits from a camera sensor.
-    These are dark, and few of their grey levels remain in uint8. In this case, a
-    warning recommends ``dtype="uint16"``. Colours of more than 8 bits per channel are
-    reduced to 8 bits by Pillow itself, for any `dtype`. For PNG, TIFF and PPM files, a
-    warning says so if `dtype` is not uint8.
+    Such images are dark, and few of their grey levels remain in uint8. In this case, a
+    warning recommends ``dtype="uint16"``. Pillow itself reduces colours of more than 8
+    bits per channel to 8 bits, for any `dtype`. For PNG, TIFF and PPM files, a warning
+    reports this reduction if `dtype` is not uint8.
 
     **Conversion.** The EXIF orientation is applied. Only the first frame of an
     animation and the first page of a TIFF are loaded. For "rgb" and "grayscale",
     transparent pixels are blended with a white background. "grayscale" weights red,
     green and blue by 0.299, 0.587 and 0.114. Embedded colour profiles are ignored.
 
-    **Broken images** are files that Pillow cannot read, truncated files, and images of
-    more than `PIL.Image.MAX_IMAGE_PIXELS` pixels, which are rejected before they are
-    decoded.
+    **Broken images** are files that Pillow cannot read, truncated files, and images
+    with more than `PIL.Image.MAX_IMAGE_PIXELS` pixels, which are rejected before they
+    are decoded.
 
     **Memory.** Each file is decoded once. The output array is allocated once, and each
-    image is decoded directly into its row. Each thread also holds the image that it
-    decodes, and a float32 copy of it if it has more than 8 bits. If images were
-    skipped, `images` is a view of the first rows.
+    image is decoded directly into its row. Each thread also holds the image that it is
+    decoding and, if the image has more than 8 bits, a float32 copy of this image. If
+    images were skipped, `images` is a view of the first rows of the output array.
 
     Examples
     --------
@@ -358,9 +361,9 @@ def _select_classes(root, include, exclude):
 
 
 def _check_names(parameter, value, names, root):
-    """Return `value` as a list without duplicates; raise if it is not in `names`.
+    """Return `value` as a list without duplicates; raise if a name is unknown.
 
-    The names in a set are sorted, those of any other collection keep their order.
+    The names in a set are sorted. The names in any other collection keep their order.
     """
     if isinstance(value, (str, bytes)):
         raise TypeError(
@@ -390,9 +393,9 @@ def _check_names(parameter, value, names, root):
 
 
 def _list_files(root, names, max_per_class, rng):
-    """Return the paths of the images and their class indices, in documented order."""
+    """Return the paths and the class indices of the images, in the documented order."""
     files, unsupported = {}, []
-    # Draw in sorted order, so that the subsets do not depend on the order of classes.
+    # Sort, so that the random subsets do not depend on the order of the classes.
     for name in sorted(names):
         folder = os.path.join(root, name)
         entries = scan(folder)
@@ -411,7 +414,7 @@ def _list_files(root, names, max_per_class, rng):
 
 
 def _no_images_message(root, name, entries):
-    """Return the message of the error for a class folder without images."""
+    """Return the error message for a class folder without images."""
     folder = os.path.join(root, name)
     nested = [e for e in entries if is_folder(e) and contains_images(e.path)]
     if nested:

@@ -1,18 +1,18 @@
-"""Image file formats that are read, and descriptions of files that cannot be read."""
+"""Supported image file formats, and descriptions of unsupported files."""
 
 import os
 
 # Files with these extensions count as images. HEIC and AVIF are included although some
-# installations of Pillow cannot read them: an error is better than silently ignoring
-# photographs.
+# installations of Pillow cannot read them, because an error is better than silently
+# ignoring photographs.
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg"),
     *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
 
-# Pillow detects the format from the content of a file, not from its name. Restrict it
-# to these formats, so that an untrusted file cannot start, for example, the PostScript
-# interpreter that Pillow calls for EPS.
+# Pillow detects the format of a file from its content, not from its name. Allow only
+# these formats, so that an untrusted file cannot, for example, start the PostScript
+# interpreter that Pillow calls for EPS files.
 PILLOW_FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "MPO"),
     *("TGA", "AVIF", "HEIF", "HEIC"),
@@ -31,7 +31,7 @@ _POSTSCRIPT = (
 _SVG = "an SVG drawing, which has no pixels; export it as PNG"
 _DICOM = "a DICOM file; read it with pydicom, or convert it to PNG or TIFF"
 
-# Extensions of images that are ignored in folders, with what they contain.
+# Extensions of image files that are ignored in folders, with descriptions of the files.
 UNSUPPORTED_EXTENSIONS = {
     ".dcm": _DICOM,
     ".eps": _POSTSCRIPT,
@@ -49,7 +49,7 @@ UNSUPPORTED_EXTENSIONS = {
     ),
 }
 
-# Pairs of first bytes and what a file contains that starts with them.
+# Pairs of the first bytes of a file and a description of its content.
 _SIGNATURES = (
     (b"%PDF-", _PDF),
     (b"8BPS", _PHOTOSHOP),
@@ -76,7 +76,7 @@ _HEIC_BRANDS = frozenset(
 
 
 def describe_content(file):
-    """Return what a file that Pillow cannot identify contains, and what to do about it.
+    """Describe the content of a file that Pillow cannot identify, and suggest a remedy.
 
     The description is based on the content, not on the extension.
 

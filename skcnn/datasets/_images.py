@@ -35,20 +35,20 @@ def load_images(
 ):
     """Load images from a list of files, or from a folder without subfolders.
 
-    Use it for images without labels, such as new images to classify, and for images
-    whose labels are in a table. Each image is converted as by
+    Use this function for images without labels, such as new images to classify, and for
+    images whose labels are in a table. Images are converted in the same way as by
     :func:`load_image_folder`, so that a classifier trained on images from one function
     can predict images from the other. Pass the same `image_size`, `color_mode` and
-    `dtype` to both.
+    `dtype` to both functions.
 
     Parameters
     ----------
     paths : list of str or os.PathLike, str, or os.PathLike
-        The files to load, in this order: a list or any other ordered collection, such
-        as a column of a pandas DataFrame. A file may occur more than once.
-        Alternatively, the path of a folder, whose images are loaded in the order of
-        their names (by code point, so ``img10.jpg`` comes before ``img2.jpg``), or the
-        path of a single file. A leading ``~`` is expanded to the home folder.
+        Paths of the files to load, in this order, as a list or any other ordered
+        collection, such as a column of a pandas DataFrame. A file may occur more than
+        once. Alternatively, the path of a folder or of a single file. The images in a
+        folder are loaded in the order of their names (by code point, so ``img10.jpg``
+        comes before ``img2.jpg``). A leading ``~`` is expanded to the home folder.
 
     image_size : int, (int, int) or None, default=None
         Size in pixels to resize all images to: an int for square images, or a pair
@@ -59,8 +59,8 @@ def load_images(
         Colour mode to convert the images to, with 3, 1 or 4 channels respectively.
 
     dtype : {"uint8", "uint16", "float32"}, default="uint8"
-        Type of the values in `images`. See :func:`load_image_folder` for how values are
-        scaled.
+        Type of the values in `images`. The Notes of :func:`load_image_folder` describe
+        how values are scaled.
 
     n_jobs : int or None, default=None
         Number of threads that decode images. None means 1 unless in a
@@ -74,11 +74,11 @@ def load_images(
         warning.
 
     out : ndarray, str, os.PathLike or None, default=None
-        Where to store the decoded images: either in a writeable array of type `dtype`,
-        possibly memory-mapped, with the shape of `images` (including images that are
-        skipped), or in a ``.npy`` file with this path, which is created and
-        memory-mapped. An existing file is replaced only after loading has succeeded. If
-        None, a new array is allocated.
+        Array or file in which to store the decoded images. An array must be writeable,
+        and have the type `dtype` and the shape of `images`, including skipped images.
+        It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A file
+        with this path is created and memory-mapped. An existing file is replaced only
+        after loading has succeeded. If None, a new array is allocated.
 
     Returns
     -------
@@ -86,14 +86,14 @@ def load_images(
         Dictionary-like object, with the following attributes.
 
         images : ndarray of shape (n_images, height, width, n_channels), dtype `dtype`
-            The images. A :class:`numpy.memmap` if `out` is a path.
+            The images. If `out` is a path, `images` is a :class:`numpy.memmap`.
         filenames : ndarray of shape (n_images,), dtype str
-            The path of each image: as given in a list, or the path of the folder joined
-            with the name of the file.
+            The path of each image. Paths in a list are returned as given. For a folder,
+            its path is joined with the name of each file.
         skipped : list of (str, str)
             The path of each skipped image, and the reason why it was skipped.
         scaling : dict of str to str
-            How values were scaled, for each type of values in the files.
+            How the values were scaled, for each type of values in the files.
         DESCR : str
             Description of the data.
 
@@ -127,8 +127,8 @@ def load_images(
     :func:`load_image_folder`, and subfolders are ignored. Files in a list may have any
     extension, because the format is detected from their content.
 
-    If images were skipped, select the labels of the others by `filenames`, for example
-    ``table.set_index("file").loc[data.filenames, "label"]``.
+    If images were skipped, use `filenames` to select the labels of the remaining
+    images, for example ``table.set_index("file").loc[data.filenames, "label"]``.
 
     Examples
     --------
@@ -249,7 +249,7 @@ def _check_exist(names, files):
         try:
             if stat.S_ISDIR(os.stat(file).st_mode):
                 folders.append(name)
-        except PermissionError:  # reading the file will tell
+        except PermissionError:  # reported when the file is read
             pass
         except OSError:
             missing.append(name)

@@ -1,4 +1,4 @@
-"""Load a list of image files, and other code that all file loaders share."""
+"""Load a list of image files, with helpers that all file loaders share."""
 
 import os
 
@@ -14,20 +14,21 @@ from ._pixels import CHANNELS, STORED_TYPES, describe_scaling
 def load_files(
     files, *, names, size, color_mode, dtype, n_jobs, on_error, out, check_kept=None
 ):
-    """Load image files into one array, and warn about what a user should know.
+    """Load image files into one array, and warn about problems with their content.
 
     Parameters
     ----------
     files : list of str
         Paths to open.
     names : list of str
-        The path of each file as it is returned to the user.
+        The path of each file in the form that is returned to the user.
     size : (int, int) or None
         Height and width.
     color_mode, dtype, n_jobs, on_error, out
         As in `load_image_folder`, already checked.
     check_kept : callable, default=None
-        Called with `kept` before the images are stored; may raise.
+        Function that is called with `kept` before the images are stored. It may raise
+        an error.
 
     Returns
     -------
@@ -124,7 +125,7 @@ def is_image(entry):
 
 
 def unsupported_images(entries):
-    """Return the paths of images in formats that are never read, by their name."""
+    """Return the paths of files with the extension of an unsupported image format."""
     return [
         entry.path
         for entry in entries
@@ -164,7 +165,7 @@ def _extension(entry):
 
 
 def format_names(names, max_names=8):
-    """Return the first names as a list in words, and the number of further names."""
+    """Return the first names, and the number of further names, as a string."""
     shown = ", ".join(repr(name) for name in names[:max_names])
     n_more = len(names) - max_names
     return f"{shown} and {n_more} more" if n_more > 0 else shown
@@ -194,7 +195,7 @@ def _warn_skipped(skipped, n_files):
 
 
 def _warn_lost_levels(facts, names, dtype):
-    """Warn if the conversion leaves few of the grey levels of many images."""
+    """Warn if the conversion loses most grey levels of many images."""
     if dtype != "uint8":
         return
     colour = facts["stored"] == STORED_TYPES.index("uint16 colour")
@@ -215,7 +216,7 @@ def _warn_lost_levels(facts, names, dtype):
 
 
 def _warn_colours_reduced(facts, names, dtype):
-    """Warn if Pillow reduced colours of 16 bits to 8 bits, and this matters."""
+    """Warn if Pillow reduced 16-bit colours to 8 bits and thereby lost information."""
     colour = facts["stored"] == STORED_TYPES.index("uint16 colour")
     affected = colour & (facts["n_lost"] < 0) if dtype == "uint8" else colour
     if 4 * affected.sum() > colour.sum():
@@ -235,12 +236,12 @@ def _warn_colours_reduced(facts, names, dtype):
 
 
 def _warn_different_scales(facts, names, dtype):
-    """Warn if values of one type are on another scale than those of other types."""
+    """Warn if values of different types are on different scales."""
     stored = facts["stored"]
     int32, uint16 = STORED_TYPES.index("int32"), STORED_TYPES.index("uint16")
     different = facts["outside"].copy()
-    # In uint8, 32-bit integers have the range of 8-bit files, and dim images lose grey
-    # levels, about which another function warns.
+    # In uint8, 32-bit integers have the same range as 8-bit files, and
+    # _warn_lost_levels warns about dim images.
     if dtype != "uint8":
         different |= stored == int32
         if facts["dim"][stored == uint16].all():

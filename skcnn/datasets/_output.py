@@ -14,8 +14,8 @@ class Destination:
 
     If `out` is a path, the images are first written to a temporary file next to it.
     `finish` renames this file to `out`. If `finish` was not called, leaving the context
-    removes the temporary file, so that a failure leaves an existing file `out` as it
-    was.
+    removes the temporary file, so that a failure does not change an existing file
+    `out`.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ class Destination:
         self.images.flush()
         self.images = images = None
         with open(self.temporary_file, "r+b") as file:
-            # Write the number of kept rows into the header. NumPy pads the header for
-            # any number of rows, so its length does not change.
+            # Write the number of kept rows into the header. NumPy pads the header, so
+            # its length does not depend on the number of rows.
             np.lib.format.write_array_header_1_0(file, header)
             if file.tell() != offset:
                 raise RuntimeError(

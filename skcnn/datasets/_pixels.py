@@ -1,8 +1,8 @@
 """Turn an opened image into an array of the requested size, channels and dtype.
 
-The values of a file are scaled by a rule that depends only on the type of the values in
-the file and on the requested dtype, and not on the values in this or any other file.
-The same file thus always becomes the same array, whether it is loaded with the training
+The rule that scales the values of a file depends only on the type of these values and
+on the requested dtype, not on the values themselves or on other files. A file is
+therefore always converted to the same array, whether it is loaded with the training
 images or alone.
 """
 
@@ -15,14 +15,14 @@ from ._formats import RAW
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 
-# Value of full brightness in each type of stored values, and in each dtype of the
-# result. Files with 16 bits per colour channel are a type of their own because Pillow
-# decodes them to 8 bits. 32-bit integers have no such value: these are not scaled.
+# Value of white in each type of stored values, and in each dtype of the result. Files
+# with 16 bits per colour channel are a separate type, because Pillow decodes them to 8
+# bits. White is undefined in 32-bit integers, so these are not scaled.
 _WHITE = {"uint8": 255, "uint16": 65535, "uint16 colour": 255, "float32": 1}
 STORED_TYPES = (*_WHITE, "int32")
 
 # An image counts as damaged by the conversion if it keeps fewer than half of its
-# distinct values, and if few remain.
+# distinct values, and fewer than _FEW_LEVELS of them.
 _FEW_LEVELS = 64
 _MAX_SAMPLE_SIZE = 65536
 
@@ -41,7 +41,7 @@ _SWAP_AXES = frozenset(_TRANSPOSE_METHODS[orientation] for orientation in (5, 6,
 
 
 class UnreadableImageError(Exception):
-    """Raised if one file cannot be decoded; the message is the reason."""
+    """Raised if a file cannot be decoded. The message states the reason."""
 
 
 class ScaleError(Exception):
@@ -49,7 +49,7 @@ class ScaleError(Exception):
 
 
 class Pixels(NamedTuple):
-    """The values of one image, and what is known about their conversion.
+    """The values of one image, with information about their conversion.
 
     Attributes
     ----------
@@ -63,10 +63,11 @@ class Pixels(NamedTuple):
     dim : bool
         Whether the file has 16-bit values that use at most the lower 14 bits.
     n_lost : int
-        If the conversion lost most of the distinct values, their number before the
-        conversion, or -1 if this number is unknown. Otherwise 0.
+        If the conversion lost most of the distinct values, the number of distinct
+        values before the conversion, or -1 if this number is unknown. Otherwise 0.
     n_left : int
-        Number of distinct values after the conversion. Only counted if some were lost.
+        Number of distinct values after the conversion if `n_lost` is not 0. Otherwise
+        0.
     """
 
     values: np.ndarray
@@ -78,7 +79,7 @@ class Pixels(NamedTuple):
 
 
 def describe_scaling(stored, dtype):
-    """Return how values of a stored type become values of `dtype`, in words."""
+    """Describe how values of a stored type are converted to `dtype`."""
     if stored == "int32":
         return "unchanged"
     before, after = _WHITE[stored], _WHITE[dtype]
@@ -116,7 +117,8 @@ def read_pixels(image, color_mode, size, dtype):
     Raises
     ------
     UnreadableImageError
-        If the image is too large, or has no value for a pixel (NaN).
+        If the image is too large, is a camera raw file, or contains NaN or infinity and
+        `dtype` is not float32.
     ScaleError
         If the values of the image do not fit into `dtype`.
     """
@@ -125,13 +127,13 @@ def read_pixels(image, color_mode, size, dtype):
         raise UnreadableImageError(too_large_message(image.size))
     stored = _stored_type(image)
     if size is not None:
-        # Decode JPEGs at reduced size; other formats ignore this. The orientation is
-        # not yet known, so either side may be the height: request the longer side of
-        # `size` for both.
+        # Decode JPEGs at a reduced size; other formats ignore this request. The
+        # orientation is not yet known, so either side may be the height. Request the
+        # longer side of `size` for both.
         image.draft(None, (2 * max(size), 2 * max(size)))
     image.load()
-    # Read the orientation after loading: for some formats, load() already turns the
-    # image and removes the EXIF tag.
+    # Read the orientation after loading, because for some formats, load() already turns
+    # the image upright and removes the EXIF tag.
     transpose_method = _TRANSPOSE_METHODS.get(_orientation(image))
     if stored in ("uint8", "uint16 colour"):
         image = _to_8_bit_mode(image, color_mode)
@@ -175,7 +177,7 @@ def _stored_type(image):
     Raises
     ------
     UnreadableImageError
-        If the file is a camera raw file. These are TIFFs whose first page is a small
+        If the file is a camera raw file, which is a TIFF whose first page is a small
         preview.
     """
     tags = image.tag_v2 if image.format == "TIFF" else {}
@@ -190,8 +192,8 @@ def _stored_type(image):
         return "uint16"
     if image.mode == "I":
         return "int32"
-    # The arguments of the decoder are, for example, "RGB;16B", or ("RGB", 65535) for
-    # the largest value in a PPM file.
+    # The arguments of the decoder are, for example, "RGB;16B". For a PPM file, they
+    # also contain the largest possible value, as in ("RGB", 65535).
     args = image.tile[0][3] if image.tile else ""
     rawmode, *rest = args if isinstance(args, tuple) else (args,)
     if (
@@ -238,10 +240,10 @@ def _to_8_bit_mode(image, color_mode):
 
 
 def _facts_about_colours(values):
-    """Return whether Pillow's reduction of 16 to 8 bits leaves few of the 256 values.
+    """Return facts about colours that Pillow has reduced from 16 to 8 bits.
 
     The values before the reduction are unknown. However, if all values are small, the
-    file uses only some of its 16 bits.
+    file uses only some of its 16 bits, and few of the 256 values remain.
     """
     n_left = int(values[..., :3].max()) + 1
     return {"n_lost": -1, "n_left": n_left} if n_left < _FEW_LEVELS else {}
@@ -314,7 +316,7 @@ def _check_range(low, high, stored, dtype):
             f"it contains NaN or infinity, which {dtype} cannot represent; pass "
             "dtype='float32' to keep them"
         )
-    # Allow for rounding errors: what is rounded to the limits is inside.
+    # Allow for rounding errors by accepting values that are rounded to the limits.
     limit = 1 if stored == "float32" else _WHITE[dtype]
     tolerance = 0.499 * limit / _WHITE[dtype]
     if low < -tolerance or high > limit + tolerance:

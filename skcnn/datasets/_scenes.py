@@ -10,8 +10,8 @@ from ._arguments import check_at_least
 
 _CLASSES = ("buildings", "forest", "glacier", "mountain", "sea")
 
-# Colours are (red, green, blue) from 0 to 1. A sky is a pair of colours: at the zenith
-# and at the horizon.
+# Colours are (red, green, blue) from 0 to 1. Each sky has two colours, one at the
+# zenith and one at the horizon.
 _SKIES = (
     ((0.25, 0.45, 0.80), (0.70, 0.82, 0.92)),  # clear
     ((0.45, 0.60, 0.85), (0.85, 0.88, 0.90)),  # pale
@@ -79,17 +79,17 @@ def make_scenes(
     random_state=None,
     return_X_y=False,
 ):
-    """Generate small colour scenes in five classes.
+    """Generate small colour scenes of five classes.
 
     The images show buildings, forests, glaciers, mountains and seas, with random
     weather, season, lighting, haze, camera height, tilt and zoom, and with occluding
     objects. As in photographs, the classes overlap: mountains may be covered with snow,
     mountains may rise behind the sea, and trees may stand in front of buildings.
-    Therefore, networks that are too small underfit, large networks without
-    regularization memorize a few hundred images, and regularization and augmentation
-    help.
+    Therefore, networks that are too small underfit, and large networks without
+    regularization memorize a few hundred images. Regularization and augmentation reduce
+    this overfitting.
 
-    Nothing is downloaded or read from disk.
+    The function does not download anything or read from disk.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def make_scenes(
         Number of images, at least 1. Class sizes differ by at most one.
 
     image_size : int, default=32
-        Height and width in pixels, at least 8. With the same seed, the scenes are the
-        same at any size; only their resolution and their noise differ.
+        Height and width in pixels, at least 8. The same seed gives the same scenes at
+        any size. Only the resolution and the noise differ.
 
     noise : float, default=0.02
         Standard deviation of the Gaussian noise added to each channel of each pixel, as
@@ -110,9 +110,9 @@ def make_scenes(
         classes, a fifth of the replaced labels stay correct by chance.
 
     shuffle : bool, default=True
-        If True, the classes are mixed: in each block of five images, every class occurs
-        once, in random order. If False, the same images are ordered by class, like
-        those loaded from a folder. The order ignores label flips by `flip_y`.
+        If True, each block of five images contains every class once, in random order.
+        If False, the same images are ordered by class, as if they were loaded from a
+        folder. `flip_y` does not affect this order.
 
     random_state : int, RandomState instance or None, default=None
         Determines random number generation for the images and labels. Pass an int for
@@ -227,7 +227,8 @@ def _interpolation(n_pixels, n_cells):
     Returns
     -------
     weights : ndarray of shape (n_pixels, n_cells + 1)
-        Each row has two weights that sum to 1, by the smoothstep function.
+        Each row has two nonzero weights, which sum to 1 and follow the smoothstep
+        function.
     """
     position = (np.arange(n_pixels) + 0.5) / n_pixels * n_cells
     left = np.minimum(position.astype(int), n_cells - 1)
@@ -240,7 +241,7 @@ def _interpolation(n_pixels, n_cells):
 
 
 class _Canvas:
-    """An image that is being painted, as seen by a hand-held camera.
+    """Image of a scene while it is painted, as seen by a hand-held camera.
 
     Parameters
     ----------
@@ -252,12 +253,12 @@ class _Canvas:
     Attributes
     ----------
     u, v : ndarray of shape (size, size)
-        Coordinates of each pixel in the scene: `u` to the right and `v` upwards, from
-        about -1 to 1 inside the image. Tilt, zoom and position of the camera vary at
-        random. All heights, widths and slopes are in these units, so that a scene does
-        not depend on the number of pixels.
+        Coordinates of each pixel in the scene, from about -1 to 1 inside the image. `u`
+        increases to the right and `v` upwards. The tilt, zoom and position of the
+        camera are random. All heights, widths and slopes are given in these
+        coordinates, so that a scene does not depend on the number of pixels.
     pixel : float
-        Width of a pixel in these units.
+        Width of a pixel in scene coordinates.
     rgb : ndarray of shape (size, size, 3)
         The colours painted so far, from 0 to 1.
     haze : ndarray of shape (3,)
@@ -295,14 +296,14 @@ class _Canvas:
         )
 
     def texture(self, across, up=None):
-        """Return smooth noise from -1 to 1 with mean 0, on a grid of cells.
+        """Return smooth noise from -1 to 1 with mean 0, interpolated on a grid.
 
         Parameters
         ----------
         across : int
             Number of grid cells from left to right.
         up : int, default=None
-            Number of grid cells from bottom to top. None stands for `across`.
+            Number of grid cells from bottom to top. If None, it is equal to `across`.
         """
         up = across if up is None else up
         grid = self.rng.uniform(-1, 1, (up + 1, across + 1))
@@ -310,7 +311,7 @@ class _Canvas:
         return rows @ grid @ _interpolation(self.size, across).T
 
     def fractal(self, cells=3):
-        """Return the sum of smooth noise at three scales."""
+        """Return a weighted sum of smooth noise at three scales."""
         return (
             self.texture(cells)
             + 0.5 * self.texture(2 * cells)
@@ -318,7 +319,7 @@ class _Canvas:
         ) / 1.75
 
     def skyline(self, roughness, knots=24):
-        """Return random heights along `u` around 0, on the scale of `roughness`.
+        """Return random heights along `u`, centred at 0 and scaled by `roughness`.
 
         The heights are smoothed noise, interpolated linearly between `knots` points.
         """
@@ -355,13 +356,13 @@ class _Canvas:
         return np.clip(np.asarray(colour) * (1 + sum(lights))[..., None], 0, 1)
 
     def mist(self, colour, distance):
-        """Return `colour`, blended with the haze by `distance` from 0 to 1."""
+        """Return `colour`, blended with the haze in proportion to `distance`."""
         return np.asarray(colour) * (1 - distance) + self.haze * distance
 
     # Elements that several scenes share
 
     def sky(self, cloudy=0.5):
-        """Paint the sky, with clouds at probability `cloudy`, and set the haze."""
+        """Paint the sky, add clouds with probability `cloudy`, and set the haze."""
         zenith, horizon = _SKIES[self.rng.integers(len(_SKIES))]
         horizon = np.clip(np.asarray(horizon) + self.rng.normal(0, 0.03, 3), 0, 1)
         height = np.clip((self.v + 0.4) / 1.4, 0, 1)[..., None]
@@ -495,9 +496,8 @@ class _Canvas:
     def photograph(self, noise):
         """Finish the image and return it as uint8.
 
-        Add occluders, then vary haze, contrast, exposure and colour balance, and add
-        noise of standard deviation `noise`. The result is mirrored with probability
-        1/2.
+        Add occluders, vary haze, contrast, exposure and colour balance, mirror the
+        image with probability 1/2, and add noise with standard deviation `noise`.
         """
         self.occluders()
         rng = self.rng
@@ -635,7 +635,8 @@ def _mountain(canvas):
     snow = canvas.between(0.2, 0.9) if canvas.chance(0.45) else None
     n_ranges = canvas.rng.integers(1, 4)
     for step in range(n_ranges):
-        # Paint from the farthest range, the highest and haziest, to the nearest.
+        # Paint the ranges from the farthest, which is the highest and haziest, to the
+        # nearest.
         depth = (n_ranges - step) / n_ranges
         canvas.mountain_range(
             base,
@@ -684,5 +685,5 @@ def _sea(canvas):
         canvas.paint(cliff, rock)
 
 
-# In the same order as _CLASSES.
+# The functions that paint the classes, in the same order as _CLASSES.
 _PAINTERS = (_buildings, _forest, _glacier, _mountain, _sea)

@@ -11,18 +11,18 @@ _INFINITE_CARDINALITY = -1
 def from_dataset(ds, *, return_X_y=False):
     """Convert a `tf.data.Dataset` of (image, label) pairs to arrays.
 
-    The dataset is iterated over once, for images and labels together. Iterating twice,
-    once for the images and once for the labels, mismatches them if the dataset
-    reshuffles at each iteration, as the datasets of
+    This function iterates over the dataset once and collects images and labels
+    together. Two separate iterations, one for the images and one for the labels, would
+    mismatch them if the dataset reshuffles at each iteration, as datasets returned by
     ``keras.utils.image_dataset_from_directory`` do.
 
     Parameters
     ----------
     ds : tf.data.Dataset
-        Each element is either a pair of an image and its label, or a pair of a batch of
-        images and the batch of their labels. An image has the shape
-        (height, width, n_channels) or (height, width). A label is an integer, a string
-        or a one-hot vector.
+        The dataset to convert. Each element is either a pair of an image and its label,
+        or a pair of a batch of images and a batch of their labels. An image has the
+        shape (height, width, n_channels) or (height, width). A label is an integer, a
+        string or a one-hot vector.
 
     return_X_y : bool, default=False
         If True, return `(images, target)` instead of a Bunch.
@@ -38,10 +38,11 @@ def from_dataset(ds, *, return_X_y=False):
             all values are integers from 0 to 255, even if they are stored as floats;
             otherwise it is the dtype of the images in `ds`.
         target : ndarray of shape (n_images,), dtype intp or str
-            The label of each image. A one-hot vector becomes the index of its one.
+            The label of each image. One-hot vectors are converted to class indices.
         target_names : ndarray of shape (n_classes,), dtype str
             The names of the classes. Only present if `ds` has the attribute
-            `class_names`, which methods such as `map` and `shuffle` drop.
+            `class_names`. Methods such as `map` and `shuffle` return datasets without
+            this attribute.
         DESCR : str
             Description of the data.
 
@@ -63,13 +64,13 @@ def from_dataset(ds, *, return_X_y=False):
 
     Notes
     -----
-    Photographs are stored as uint8, which takes a quarter of the memory of the float32
-    that TensorFlow converts them to. The output array is filled batch by batch. If the
-    dataset knows its length, no second copy is made.
+    TensorFlow converts photographs to float32. This function stores them as uint8,
+    which takes a quarter of the memory. The output array is filled batch by batch. If
+    the length of the dataset is known, the images are not copied a second time.
 
     An infinite dataset, for example after ``repeat()``, raises an error if TensorFlow
     knows that it is infinite. TensorFlow does not know this for datasets made from a
-    generator; truncate these with ``ds.take(n)``.
+    generator. Truncate such datasets with ``ds.take(n)``.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def from_dataset(ds, *, return_X_y=False):
 
 
 def _check_dataset(ds):
-    """Return the TensorSpec of the images and that of the labels, or raise."""
+    """Return the TensorSpecs of the images and of the labels, or raise."""
     spec = getattr(ds, "element_spec", None)
     if spec is None or not hasattr(ds, "as_numpy_iterator"):
         raise TypeError(
@@ -204,8 +205,8 @@ def _is_batched(image_shape, label_shape):
 class _ImageBuffer:
     """Array that grows as batches of images are appended.
 
-    The dtype is uint8 until the first batch that uint8 cannot represent exactly. The
-    array is then converted to the dtype of the dataset.
+    The dtype is uint8 as long as uint8 represents all batches exactly. At the first
+    other batch, the array is converted to the dtype of the dataset.
     """
 
     def __init__(self):
@@ -263,7 +264,7 @@ def _to_uint8(batch):
             f"Got images of dtype {batch.dtype}, but expected numbers. Decode them "
             "in ds.map, for example with tf.io.decode_image."
         )
-    # Check the range first: casting a float that is out of range is undefined.
+    # Check the range first, because casting a float that is out of range is undefined.
     if not (np.all(batch >= 0) and np.all(batch <= 255)):
         return None
     converted = batch.astype(np.uint8)

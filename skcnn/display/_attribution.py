@@ -69,8 +69,8 @@ class AttributionDisplay:
     def plot(self, *, ax=None, image_kw=None, overlay_kw=None, title_kw=None):
         """Draw the images and their attribution overlays.
 
-        Each overlay is scaled by its own maximum: it is most opaque at the largest
-        attribution, and transparent at attributions of 0 or less.
+        Each overlay is scaled by its own maximum. It is most opaque at the largest
+        attribution, and transparent where the attribution is 0 or less.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class AttributionDisplay:
             has `predict_proba`.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
-            The images to draw. Each takes one row of the figure.
+            The images to draw, one per row of the figure.
         target : label or array-like of shape (n_samples,), default=None
             The class to explain: one label for all images, or one label per image. If
             None, the predicted class of each image is explained.
@@ -173,8 +173,8 @@ class AttributionDisplay:
         TypeError
             If `method` includes ``"grad_cam"`` and `estimator` is not a CNNClassifier.
         ValueError
-            If `method` or `target` is unknown, or if the shape of `X` or
-            `display_labels` does not fit.
+            If `method` is unknown, if `target` contains unknown labels, or if the shape
+            of `X` or `display_labels` does not fit.
         """
         functions = {
             "grad_cam": grad_cam,

@@ -20,8 +20,8 @@ class ConfusionGalleryDisplay:
     Parameters
     ----------
     images : list of ndarray of shape (n_images, height, width, channels)
-        For each pair, the images of the true class that were predicted as the other
-        class, the most confident predictions first.
+        For each pair, the images of the true class for which the other class was
+        predicted, ordered from the most to the least confident prediction.
 
     pairs : list of tuple (str, str)
         For each pair, the names of the true and the predicted class.
@@ -131,7 +131,7 @@ class ConfusionGalleryDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw the images that a fitted classifier confuses most.
+        """Draw the images of the classes that a fitted classifier confuses most.
 
         Parameters
         ----------
@@ -194,10 +194,10 @@ class ConfusionGalleryDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw the most confused images, given the predicted probabilities.
+        """Draw the images of the most confused classes, given predicted probabilities.
 
-        Use this method for predictions of
-        :func:`~sklearn.model_selection.cross_val_predict`, for example.
+        For example, use this method with the output of
+        :func:`~sklearn.model_selection.cross_val_predict`.
 
         Parameters
         ----------

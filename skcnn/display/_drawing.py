@@ -27,8 +27,9 @@ def make_axes(ax, n, n_columns, size):
     Parameters
     ----------
     ax : None, Axes or array-like of Axes
-        None creates a new figure. If a single Axes is passed, the grid is created in
-        its place. If several are passed, these are used, and there must be `n`.
+        If None, a new figure is created. If a single Axes is passed, the grid is
+        created in its place. If several Axes are passed, they are used, and their
+        number must be `n`.
     n, n_columns : int
         Number of axes, and maximum number of axes per row.
     size : tuple (width, height)
@@ -80,11 +81,11 @@ def make_axes(ax, n, n_columns, size):
 
 
 def clip_initial_peak(axes, curves):
-    """Limit the y axis of loss curves if their start is far above all later values.
+    """Limit the y axis of loss curves that start far above all later values.
 
-    Otherwise the first epochs would compress the rest of the curves into a flat line.
-    The limit is derived from the values after the first tenth of the epochs, plus a
-    margin.
+    Without this limit, the first epochs would compress the rest of the curves into a
+    flat line. The limit is derived from the values after the first tenth of the epochs,
+    plus a margin.
 
     Parameters
     ----------
@@ -107,13 +108,13 @@ def clip_initial_peak(axes, curves):
 def scale_images(images):
     """Scale images to values from 0 to 1 for matplotlib.
 
-    All images share one scale. Images with one or two channels become grayscale images:
-    their channels are averaged, and the smallest value is mapped to 0 and the largest
-    to 1. Of images with more channels, the first three are taken as red, green and
-    blue. These are scaled as follows:
+    All images share one scale. Images with one or two channels are converted to
+    grayscale images by averaging their channels. Their smallest value is mapped to 0,
+    and their largest value to 1. For images with more channels, the first three
+    channels are used as red, green and blue, and are scaled as follows:
 
-    - uint8 values, and non-negative values of which the largest is above 1 and at most
-      255, are divided by 255;
+    - uint8 values are divided by 255, and so are non-negative values with a maximum
+      above 1 and at most 255;
     - non-negative values up to 1 are not scaled;
     - other non-negative values are divided by the largest value;
     - if there are negative values, the smallest value is mapped to 0 and the largest

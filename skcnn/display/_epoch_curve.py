@@ -33,8 +33,9 @@ class EpochCurveDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Axes of the plot: one per score, in one row, or one per candidate if
-        ``kind="folds"``, in rows of at most three.
+        Axes of the plot. If ``kind="candidates"``, there is one row with one Axes per
+        score. If ``kind="folds"``, there is one Axes per candidate, in rows of at most
+        three.
 
     bands_ : list of matplotlib PolyCollection
         For each mean over the folds on the held-out images, a band of one standard
@@ -166,7 +167,8 @@ class EpochCurveDisplay:
         y : array-like of shape (n_samples,)
             The labels.
         param_grid : dict or list of dict, default=None
-            The parameters of the candidates. If None, `estimator` is the only one.
+            The parameters of the candidates. If None, `estimator` is the only
+            candidate.
         groups : array-like of shape (n_samples,), default=None
             Group labels, for a `cv` that splits by group.
         cv : int, cross-validation generator or an iterable, default=None
@@ -283,8 +285,8 @@ class EpochCurveDisplay:
 def _over_folds(function, folds):
     """Apply a statistic such as `np.nanmean` over the folds, epoch by epoch.
 
-    Folds that ended before an epoch are NaN there and are ignored. The result is NaN
-    for epochs that no fold reached.
+    Folds that ended before an epoch have the value NaN there, which is ignored. The
+    result is NaN for epochs that no fold reached.
     """
     result = np.full(folds.shape[1], np.nan)
     known = np.isfinite(folds).any(axis=0)

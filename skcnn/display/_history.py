@@ -1,4 +1,4 @@
-"""Training history: loss and accuracy after every epoch of one fit."""
+"""Training history: loss and accuracy in every epoch of one fit."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -10,7 +10,7 @@ _AXIS_LABELS = {"loss": "Loss", "accuracy": "Accuracy"}
 
 
 class HistoryDisplay:
-    """Loss and accuracy after every epoch, in training and on held-out images.
+    """Loss and accuracy in every epoch, on training images and on held-out images.
 
     It is recommended to use :meth:`~skcnn.display.HistoryDisplay.from_estimator` to
     create a `HistoryDisplay`. All parameters are stored as attributes.
@@ -18,8 +18,8 @@ class HistoryDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        The value of each metric after each epoch, such as ``"loss"`` and
-        ``"accuracy"``. The prefix ``"val_"`` marks the values on held-out images.
+        The value of each metric in each epoch, such as ``"loss"`` and ``"accuracy"``.
+        The prefix ``"val_"`` marks the values on held-out images.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class HistoryDisplay:
 
     Notes
     -----
-    The training values are averages over an epoch, during which the network improves,
+    The training values are averaged over each epoch, during which the network improves,
     and are computed with dropout and augmentation. The values on held-out images are
-    computed at the end of the epoch, without dropout and augmentation. Therefore, the
-    training accuracy may be below the held-out accuracy, or lag behind it by half an
-    epoch.
+    computed at the end of each epoch, without dropout and augmentation. The training
+    accuracy may therefore be lower than the held-out accuracy, or lag behind it by half
+    an epoch.
 
     If the loss starts far above all its later values, the y axis is limited to the
     values after the first tenth of the epochs, plus a margin. To choose other limits,
@@ -86,7 +86,7 @@ class HistoryDisplay:
             curves.
         best_kw : dict, default=None
             Keyword arguments passed to :meth:`matplotlib.axes.Axes.axvline` for the
-            mark of the best epoch.
+            lines that mark the best epoch.
 
         Returns
         -------
@@ -150,7 +150,7 @@ class HistoryDisplay:
             curves.
         best_kw : dict, default=None
             Keyword arguments passed to :meth:`matplotlib.axes.Axes.axvline` for the
-            mark of the best epoch.
+            lines that mark the best epoch.
 
         Returns
         -------

@@ -118,12 +118,14 @@ class ImageGridDisplay:
             The labels. If None, images are sampled regardless of their class and drawn
             without class names.
         augment : "auto", bool, dict or keras.Layer, default=False
-            Augmentation, as in :class:`~skcnn.CNNClassifier`. Unless it is False or
-            None, each row shows a stored image, followed by augmented versions of it.
+            Augmentation, as in :class:`~skcnn.CNNClassifier`. Unless `augment` is False
+            or None, each row shows a stored image, followed by augmented versions of
+            this image.
         n_images : int, default=None
-            Number of images to sample from `X`. If None, it is 4 with `augment`, 20
-            without `y`, and otherwise five per class; with more than six classes, it is
-            reduced to at most 30 images in total.
+            Number of images to sample from `X`. If None, 4 images are sampled with
+            `augment`, and 20 images without `augment` and `y`. Otherwise, five images
+            per class are sampled, or fewer if there are more than six classes, so that
+            the total is at most 30.
         n_versions : int, default=5
             Number of augmented versions of each image. Ignored without `augment`.
         image_shape : tuple of int, default=None
@@ -181,7 +183,7 @@ class ImageGridDisplay:
             images = _insert_augmented(images, augment, n_versions, seed)
             n_columns = n_versions + 1
             names = titles or ["as stored"] * len(rows)
-            # Only the first augmented version is labelled.
+            # To save space, only the first augmented image gets a title.
             titles = [title for name in names for title in (name, *[""] * n_versions)]
             titles[1] = "in training"
         display = cls(images, titles=titles, n_columns=n_columns)
@@ -189,15 +191,15 @@ class ImageGridDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, **settings):
-        """Draw images as they are stored and as an estimator sees them in training.
+        """Draw images as they are stored and as an estimator sees them during training.
 
         Parameters
         ----------
         estimator : CNNClassifier, Pipeline or search
-            The classifier whose `augment` is applied, fitted or not. It may be a
-            CNNClassifier, a pipeline whose last step is one, or a fitted search whose
-            best estimator is one. The other steps of a pipeline are not applied to the
-            images.
+            A CNNClassifier, a pipeline whose last step is one, or a fitted search whose
+            best estimator is one. The `augment` of this CNNClassifier is applied to the
+            images, but the other steps of a pipeline are not. A CNNClassifier or a
+            pipeline need not be fitted.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
             The images to sample from.
@@ -220,8 +222,8 @@ class ImageGridDisplay:
 def _sample_balanced(y_encoded, n, rng):
     """Sample `n` rows with class counts as equal as possible, ordered by class."""
     order = rng.permutation(len(y_encoded))
-    # The rank of each image among those of its class, in the random order. Taking the
-    # images of lowest rank first takes one of each class in turn.
+    # Rank the images of each class in random order. Sampling the images in the order of
+    # their ranks then takes one image of each class in turn.
     rank = np.empty(len(y_encoded), int)
     for k in np.unique(y_encoded):
         rows_of_class = order[y_encoded[order] == k]
@@ -231,10 +233,10 @@ def _sample_balanced(y_encoded, n, rng):
 
 
 def _n_columns(y_encoded):
-    """Return a number of columns that does not split classes across rows, if possible.
+    """Return a number of columns that splits no class across rows, if possible.
 
     A row holds as many whole classes as fit into six columns, but at least one. If the
-    classes have different numbers of images, or more than eight, return 5.
+    classes have different numbers of images, or more than eight images each, return 5.
     """
     counts = np.unique(np.unique(y_encoded, return_counts=True)[1])
     n_per_class = counts[0]

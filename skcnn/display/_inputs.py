@@ -1,4 +1,4 @@
-"""Checks of labels, probabilities and class names shared by the displays."""
+"""Check labels, probabilities and class names for the displays."""
 
 import numpy as np
 from sklearn.utils import check_consistent_length
@@ -29,15 +29,15 @@ def check_predictions(y_true, y_proba, classes, display_labels):
     y_proba : array-like of shape (n_samples, n_classes)
         The predicted probabilities.
     classes : array-like of shape (n_classes,) or None
-        The class of each column of `y_proba`. None stands for the sorted labels in
-        `y_true`.
+        The class of each column of `y_proba`. If None, the sorted labels in `y_true`
+        are used.
     display_labels : array-like of shape (n_classes,) or None
-        The names of the classes. None stands for the labels.
+        The names of the classes. If None, the labels are used.
 
     Returns
     -------
     y_encoded : ndarray of shape (n_samples,)
-        The labels as class indices, that is, as columns of `proba`.
+        The labels as class indices, which are also the column indices of `proba`.
     proba : ndarray of shape (n_samples, n_classes)
         The predicted probabilities.
     names : ndarray of shape (n_classes,), dtype str

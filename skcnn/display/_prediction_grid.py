@@ -14,7 +14,7 @@ class PredictionGridDisplay:
     """Grid of images with their true and predicted classes and probabilities.
 
     Correct predictions have a blue frame and a check mark. Errors have an orange frame
-    and a cross, and show the true class as well.
+    and a cross, and also show the true class.
 
     It is recommended to use
     :meth:`~skcnn.display.PredictionGridDisplay.from_estimator` or
@@ -206,8 +206,8 @@ class PredictionGridDisplay:
     ):
         """Draw images with the given predicted probabilities.
 
-        Use this method for predictions of
-        :func:`~sklearn.model_selection.cross_val_predict`, for example.
+        For example, use this method with the output of
+        :func:`~sklearn.model_selection.cross_val_predict`.
 
         Parameters
         ----------

@@ -90,14 +90,16 @@ class SearchDisplay:
         Parameters
         ----------
         by : str or tuple (str, str), default=None
-            How to group the scores. None draws one box per candidate, ordered by the
-            mean of the first score, the best on top. The name of a parameter draws one
-            box per value of this parameter, with the scores of all candidates that have
-            this value. A pair of names draws a heat map of the mean scores for each
-            combination of values; the first parameter varies along the y axis and the
-            second along the x axis.
+            How to group the scores. If None, one box per candidate is drawn. The
+            candidates are ordered by the mean of the first score, with the best
+            candidate on top. If `by` is the name of a parameter, one box is drawn per
+            value of this parameter, with the scores of all candidates that have this
+            value. If `by` is a pair of names, a heat map of the mean score for each
+            combination of values is drawn, with the first parameter along the y axis
+            and the second along the x axis.
         n_candidates : int, default=20
-            Maximum number of candidates to draw if ``by=None``. The best are drawn.
+            Maximum number of candidates to draw if ``by=None``. The best candidates are
+            drawn.
         ax : matplotlib Axes or array-like of Axes, default=None
             A single Axes to draw all panels in, or one Axes per score. If None, a new
             figure is created.
@@ -196,8 +198,8 @@ class SearchDisplay:
         best = np.argsort(-means, kind="stable")[:n_candidates]
         names = candidate_labels(self.params)
         height = 0.32 * len(best) + 1.1
-        # Only the first panel shows the names of the candidates, so share the space
-        # that they take among all panels.
+        # Only the first panel shows the names of the candidates. All panels have the
+        # same width, so each gets an equal share of the space for the names.
         width = 3.2 + 0.085 * max(len(names[i]) for i in best) / len(self.scores)
         for axes, _, label, values in self._panels(ax, (width, height)):
             self._draw_boxes(
@@ -304,14 +306,14 @@ class SearchDisplay:
 
 
 def is_loss(name):
-    """Return True if `name` is that of a negated loss, such as "neg_log_loss"."""
+    """Return True if `name` refers to a negated loss, such as "neg_log_loss"."""
     return name.startswith("neg_")
 
 
 def label_and_values(name, values):
     """Return the axis label of a score and the values to draw.
 
-    Negated losses get their original sign back.
+    The sign of negated losses is reversed, so that they are drawn as losses.
     """
     values = np.asarray(values, float)
     label = name.removeprefix("neg_").replace("_", " ").capitalize()
@@ -363,7 +365,7 @@ def candidate_labels(params):
     """Return a label for each candidate, with the parameters that vary.
 
     If no parameter varies, as for a single candidate, the labels show all parameters.
-    Prefixes of nested parameters, such as the step of a pipeline, are omitted.
+    Prefixes of nested parameters, such as the name of a pipeline step, are omitted.
     """
     names = dict.fromkeys(name for candidate in params for name in candidate)
     texts = [{n: _format_value(c[n]) for n in names if n in c} for c in params]

@@ -1,4 +1,4 @@
-"""Attribution methods: which regions of an image support a class."""
+"""Attribution methods, which find the regions of an image that support a class."""
 
 from ._grad_cam import grad_cam
 from ._occlusion import occlusion

@@ -38,9 +38,9 @@ def grad_cam(estimator, X, *, target=None, layer=None):
     Returns
     -------
     attribution : ndarray of shape (n_samples, height, width), dtype float32
-        Non-negative values; larger values mark regions that support the class more.
-        The scale differs from image to image. The resolution is that of the feature
-        maps, which are usually smaller than the image.
+        Non-negative values. Larger values mark regions that support the class more
+        strongly. The scale differs from image to image. The attribution has the
+        resolution of the feature maps, which are usually smaller than the image.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def grad_cam(estimator, X, *, target=None, layer=None):
     TypeError
         If `estimator` is not a CNNClassifier.
     ValueError
-        If `target` contains unknown labels, or the network has no such `layer` or no
-        layer with feature maps.
+        If `target` contains unknown labels, or if the network has no layer of the name
+        `layer` or no layer with feature maps.
 
     See Also
     --------
@@ -121,7 +121,7 @@ def _class_scores(output, indices, model):
     Parameters
     ----------
     output : tensor of shape (n, n_classes) or (n, 1), dtype float32
-        The output of the network: probabilities or logits. A single column is that of
+        The output of the network: probabilities or logits. A single column belongs to
         the second of two classes.
     indices : ndarray of shape (n,)
         The index of the class for each image.
@@ -154,7 +154,7 @@ def _class_scores(output, indices, model):
 
 
 def _feature_map_model(model, name):
-    """Return a model from images to the feature maps of a layer and to the output.
+    """Return a model that computes the feature maps of a layer and the output.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _feature_map_model(model, name):
     """
     import keras
 
-    # Each layer that outputs feature maps, with the tensor that it outputs.
+    # All layers that output feature maps, with their output tensors.
     maps = {}
     for layer in getattr(model, "layers", ()):
         # Take the output of the last call of the layer. If the layer is itself a
@@ -207,8 +207,8 @@ def _is_input(layer):
 def _last_convolution(maps):
     """Return the name of the layer that ends the last convolution block.
 
-    This is the last layer after the last convolution, such as its normalization or
-    activation, up to which the shape of the feature maps does not change.
+    The block starts with the last convolution and contains the following layers, such
+    as normalization and activation, until the shape of the feature maps changes.
 
     Parameters
     ----------
@@ -218,8 +218,8 @@ def _last_convolution(maps):
     import keras
 
     names = list(maps)
-    # A layer that is itself a model, such as a backbone, counts as a convolution. A
-    # network without any convolution starts from its last layer with feature maps.
+    # A layer that is itself a model, such as a backbone, counts as a convolution. In a
+    # network without any convolution, start from the last layer with feature maps.
     convolutions = [
         name
         for name, (layer, _) in maps.items()

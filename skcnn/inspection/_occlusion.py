@@ -13,8 +13,8 @@ def occlusion(
     """Compute attributions by covering parts of each image, for any classifier.
 
     A square patch with the mean colour of the image is moved over each image. The
-    attribution of a covered region is the decrease in the predicted probability of the
-    class that covering it causes.
+    attribution of a region is the decrease in the predicted probability of the class
+    when the patch covers this region.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def occlusion(
 
     See Also
     --------
-    grad_cam : Compute attributions from gradients; faster, but coarser and only for
+    grad_cam : Compute attributions faster, but in coarser detail and only for a
         CNNClassifier.
     skcnn.display.AttributionDisplay : Draw the attributions.
 
@@ -100,7 +100,7 @@ def occlusion(
         for j in _patch_offsets(width, patch, step)
     ]
     attribution = np.zeros((len(X), height, width), np.float32)
-    n_patches = np.zeros((height, width), np.float32)  # covering each pixel
+    n_patches = np.zeros((height, width), np.float32)  # patches per pixel
     for i, j in corners:
         n_patches[i : i + patch, j : j + patch] += 1
     for image, k, image_proba, image_attribution in zip(
@@ -110,8 +110,8 @@ def occlusion(
         occluded = np.repeat(image[None], len(corners), axis=0)
         for occluded_image, (i, j) in zip(occluded, corners, strict=True):
             occluded_image[i : i + patch, j : j + patch] = mean_colour
-        # The estimator expects images of the shape that the caller passed, which may
-        # be flattened.
+        # The estimator expects images of the same shape as in X, where they may be
+        # flattened.
         occluded_proba = estimator.predict_proba(
             occluded.reshape(len(corners), *X.shape[1:])
         )

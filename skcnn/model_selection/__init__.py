@@ -1,4 +1,4 @@
-"""Model selection: cross-validation scores after every training epoch."""
+"""Model selection with cross-validation scores after every training epoch."""
 
 from ._epoch_curve import epoch_curve
 

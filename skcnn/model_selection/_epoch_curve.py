@@ -33,10 +33,10 @@ def epoch_curve(
 ):
     """Compute training and validation scores after every epoch by cross-validation.
 
-    This is similar to :func:`sklearn.model_selection.validation_curve`, with the number
-    of epochs as the parameter, but each candidate is trained only once per fold. The
-    scores show how fast a network learns, at which epoch it starts to overfit, and how
-    much the folds differ.
+    This function is similar to :func:`sklearn.model_selection.validation_curve` with
+    the number of epochs as the parameter, but trains each candidate only once per fold.
+    The scores show how fast a network learns, at which epoch it starts to overfit, and
+    how much the folds differ.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def epoch_curve(
         Verbosity of joblib, which reports the finished fits.
     error_score : "raise" or float, default=np.nan
         Value to assign to the scores of a failed fit, starting with the epoch in which
-        it fails. A warning reports the error. If ``"raise"``, the error is raised.
+        the fit fails. A warning reports the error. If ``"raise"``, the error is raised.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def epoch_curve(
         Dictionary-like object, with the following attributes.
 
         epochs : ndarray of shape (n_epochs,), dtype int
-            The epochs, counted from 1 to that of the longest fit.
+            The epochs, from 1 to the last epoch of the longest fit.
         params : list of dict
-            The parameters of each candidate. A single empty dict if `param_grid` is
-            None.
+            The parameters of each candidate. If `param_grid` is None, the list contains
+            one empty dict.
         train_scores, test_scores : dict of str to ndarray of shape \
                 (n_candidates, n_folds, n_epochs)
             Scores on the training images and on the held-out images, by the name of the
@@ -110,12 +110,13 @@ def epoch_curve(
 
     Notes
     -----
-    The scores after an epoch are those that the network would have if training ended
-    there: they are computed without dropout and augmentation, and with averaged weights
-    if `average` is set. Computing them takes one prediction of all images per epoch.
+    The scores after an epoch are the scores that the network would have if training
+    ended after this epoch. They are computed without dropout and augmentation, and with
+    averaged weights if ``average=True``. To compute the scores, all images are
+    predicted once per epoch.
 
-    The images that `validation_fraction` sets aside, for example for early stopping,
-    are taken from the training images of each fold.
+    The images that `validation_fraction` holds out, for example for early stopping, are
+    taken from the training images of each fold.
 
     Examples
     --------
@@ -143,7 +144,7 @@ def epoch_curve(
     check_consistent_length(X, y, groups)
     candidates = [{}] if param_grid is None else list(ParameterGrid(param_grid))
     splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
-    # Give a single callable a name, so that all scores come as a dict of names.
+    # Give a single callable a name, so that the scorer always returns a dict.
     if callable(scoring) or scoring is None:
         scoring = {"score": scoring or _default_score}
     scorer = check_scoring(
@@ -250,7 +251,7 @@ def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
 
 
 def _cache_last_call(predict_proba):
-    """Wrap `predict_proba` to reuse its result if it is called on the same array."""
+    """Wrap `predict_proba` to reuse its result if the next call has the same array."""
     last_X = last_proba = None
 
     @functools.wraps(predict_proba)  # scorers read the name of the method

@@ -1,4 +1,4 @@
-"""Fingerprints are equal exactly for inputs that determine the same fit."""
+"""Fingerprints are equal if and only if the inputs determine the same fit."""
 
 import collections
 import dataclasses

@@ -16,13 +16,13 @@ from sklearn.model_selection import GridSearchCV
 
 from skcnn import CNNClassifier
 
-# `SCRIPT` imports this module.
+# Let `SCRIPT` import this module.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
 N_KILLS = 10  # for each of two searches that run at the same time
 N_EPOCHS = 12
 
-# The log records the progress of a search. "writes" is logged before a state is
-# written, and "keeps" is logged afterwards.
+# The script logs the progress of a search. It logs "writes" before it writes a state,
+# and "keeps" afterwards.
 SCRIPT = """
 import json, sys
 from skcnn._checkpoint import _policy

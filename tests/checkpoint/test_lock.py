@@ -51,7 +51,7 @@ def write_lock(folder, **changed):
 
 @pytest.fixture
 def locked_fit(few, tiny_cnn, tmp_path):
-    """Return a function that locks the next epoch of a fit."""
+    """Return a function that trains one epoch and locks the fit for another owner."""
 
     def lock(**changed):
         estimator = tiny_cnn(epochs=1, memory=tmp_path).fit(few.images, few.target)
@@ -205,7 +205,7 @@ def test_owner_sends_heartbeats(
 def test_lock_that_cannot_be_broken_does_not_stop_training(
     few, locked_fit, trained_epochs, monkeypatch, clock
 ):
-    """This can happen on a disk that has become read-only, for example."""
+    """A lock cannot be broken on a disk that has become read-only, for example."""
     estimator, path = locked_fit(pid=UNUSED_PID)
 
     def refuse(*args, **kwargs):

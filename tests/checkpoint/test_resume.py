@@ -1,4 +1,4 @@
-"""Fits with `memory` are reused and resumed, and do not change the result."""
+"""Fits with `memory` are reused and resumed, which does not change their results."""
 
 import functools
 import re

@@ -1,4 +1,4 @@
-"""The files of a fit: format, damage, and folders that cannot be read or written."""
+"""The files of a fit: format, corruption, and folders that are not accessible."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_file_of_other_format_version_is_ignored(
     assert trained_epochs == [0, 1, 0, 1]
 
 
-# Damage
+# Corruption
 
 
 def corrupt(path, other, rng):

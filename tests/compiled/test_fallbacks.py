@@ -1,6 +1,6 @@
-"""Fits give the same results if a private part of Keras is missing.
+"""Fits give the same results if a private API of Keras is missing.
 
-Each test pretends that a function in ``_utils/_fixes.py`` found nothing.
+Each test makes a function in ``_utils/_fixes.py`` behave as if an API were missing.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ PARAMS = {
 
 @pytest.fixture
 def normal_fit(few, tiny_cnn, empty_cache):
-    """Return a fit that uses all private parts of Keras, and empty the cache."""
+    """Return a fit that uses all private APIs of Keras, and empty the cache."""
     fitted = tiny_cnn(**PARAMS).fit(few.images, few.target)
     assert len(_cache._cache) == 2  # training and validation
     assert all(_cache._cache.values())
@@ -50,7 +50,7 @@ def assert_same_fit(one, other, X, *, rtol, atol=0.0):
     for value, expected in zip(network_values(one), network_values(other), strict=True):
         if value.dtype.kind == "f":
             assert_allclose(value, expected, rtol=rtol, atol=atol)
-        else:  # step counts and seed states are equal if the masks were
+        else:  # step counts and the states of seeds are integers
             assert_array_equal(value, expected)
     assert_allclose(one.predict_proba(X), other.predict_proba(X), rtol=rtol, atol=atol)
 

@@ -1,4 +1,4 @@
-"""Graphs that fits share: traced once, bound to each network, freed at the end."""
+"""Shared graphs are traced once, bound to each network, and freed at the end."""
 
 import functools
 import gc
@@ -34,7 +34,7 @@ def test_search_traces_each_graph_once(few, tiny_cnn, traced_graphs):
 
 def builder(rate=0.2, l2=1e-3):
     network = compiled_dense_network(rate, l2)
-    return keras.models.clone_model(network)  # not compiled
+    return keras.models.clone_model(network)  # the clone is not compiled
 
 
 def test_search_over_builder_traces_each_graph_once(few, traced_graphs):

@@ -1,4 +1,4 @@
-"""Graph signatures, which determine which networks share a graph."""
+"""Graph signatures, which determine whether networks share a graph."""
 
 import re
 

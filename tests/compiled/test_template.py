@@ -1,4 +1,4 @@
-"""Templates give the same results as the networks that they stand for do in Keras."""
+"""Templates give the same results as the Keras networks that they stand for."""
 
 import functools
 
@@ -41,7 +41,11 @@ def logits(meta):
 
 
 def normalized(meta):
-    """Use batch normalization twice, frozen, without a scale, and on vectors."""
+    """Build a network with several uses of batch normalization.
+
+    One layer is called twice. The others are frozen, lack a scale, normalize another
+    axis, or normalize vectors.
+    """
     inputs = keras.Input(meta["image_shape_"])
     x = layers.Conv2D(3, 3)(inputs)
     twice = layers.BatchNormalization(momentum=0.8, epsilon=1e-2)
@@ -57,7 +61,7 @@ def normalized(meta):
 
 
 def convolved(meta, *, between=None, twice=False, trainable=True):
-    """Normalize the images, then apply a convolution that sets all its options."""
+    """Build a network with normalized images and a convolution with many options."""
     inputs = keras.Input(meta["image_shape_"])
     x = layers.BatchNormalization(
         beta_initializer="ones", gamma_initializer="ones", trainable=trainable
@@ -186,7 +190,7 @@ def test_shared_graph_trains_as_keras_train_step(few, tiny_cnn, disable_sharing,
     for name, series in history.items():
         assert_allclose(series, keras_history[name], rtol=2e-4, err_msg=name)
     assert_allclose(proba, keras_proba, atol=2e-4)
-    # The seed states of the dropout layers are equal if the masks were the same.
+    # The seed states of the dropout layers show whether the same masks were drawn.
     for value, keras_value in zip(values, keras_values, strict=True):
         if value.dtype.kind != "f":
             assert_array_equal(value, keras_value)

@@ -181,7 +181,7 @@ AVIF = "an AVIF image.*Pillow 11.3 or later.*pillow-avif-plugin"
     ],
 )
 def test_names_the_format_of_unreadable_files(image_folder, content, match):
-    # The extension does not matter.
+    # The extension does not matter, because formats are recognized by content.
     (image_folder / "bee" / "1a.jpg").write_bytes(content)
     with pytest.raises(ValueError, match=rf"1a\.jpg': it.* {match}"):
         load_image_folder(image_folder)
@@ -197,7 +197,7 @@ def test_names_the_plugin_if_pillow_cannot_read_avif(image_folder, monkeypatch):
     with pytest.raises(ValueError, match=rf"1a\.jpg': it is {AVIF}"):
         load_image_folder(image_folder)
 
-    # Pillow may also list the format without supporting it. In that case, it warns.
+    # Pillow may also list the format but not support it. It then issues a warning.
     accept = lambda prefix: "AVIF support not installed"  # noqa: E731
     monkeypatch.setitem(Image.OPEN, "AVIF", (None, accept))
     if "AVIF" not in Image.ID:

@@ -25,7 +25,7 @@ def test_public_names():
 
 
 def test_import_without_tensorflow_and_matplotlib(tmp_path):
-    # Replace skcnn/__init__ with an empty module, because it imports other modules.
+    # Replace skcnn/__init__, which imports other modules, with an empty module.
     (tmp_path / "cat").mkdir()
     Image.new("L", (4, 3)).save(tmp_path / "cat" / "1.png")
     code = f"""
@@ -139,7 +139,8 @@ def test_scenes_flip_y():
     true = make_scenes(1000, image_size=8, random_state=0)
     flipped = make_scenes(1000, image_size=8, random_state=0, flip_y=0.5)
     np.testing.assert_array_equal(flipped.images, true.images)
-    # A fifth of the random labels are correct by chance, so 40 % of all labels change.
+    # Half of the labels are random. A fifth of these are correct by chance, so 40% of
+    # all labels change.
     # Allow for a deviation of six standard deviations.
     changed = np.mean(flipped.target != true.target)
     assert abs(changed - 0.4) < 6 * np.sqrt(0.4 * 0.6 / 1000)

@@ -127,7 +127,7 @@ def test_include_decides_the_order_of_the_classes(image_folder):
         np.testing.assert_array_equal(data.filenames, expected.filenames[order])
     data = load_image_folder(image_folder, include=["cat", "bee"], exclude=["ant"])
     assert data.target_names.tolist() == ["cat", "bee"]
-    # A set has no order.
+    # A set has no order, so the classes are sorted by name.
     data = load_image_folder(image_folder, include={"cat", "bee", "ant"})
     assert data.target_names.tolist() == ["ant", "bee", "cat"]
 

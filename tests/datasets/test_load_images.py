@@ -15,7 +15,7 @@ from skcnn.datasets import load_image_folder, load_images
 
 @pytest.fixture
 def files(tmp_path):
-    """Create six images. All pixels of an image have the number in its file name."""
+    """Create six images. All pixels of an image equal the number in its file name."""
     return [
         save(tmp_path / "flat" / f"{i}.png", np.full((6, 8, 3), i, np.uint8))
         for i in range(6)

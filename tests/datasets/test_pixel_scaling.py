@@ -58,7 +58,7 @@ def write_tiff(path, values, bits=None, data=None):
 
 
 def load(file, **kwargs):
-    """Load one file; return its first channel and how it was scaled."""
+    """Load one file, and return its first channel and its scaling."""
     data = load_images([file], **kwargs)
     return data.images[0, ..., 0], data.scaling
 

@@ -201,7 +201,8 @@ def test_flattened_images():
     assert_array_equal(drawn_images(display), expected)
     network = CNNClassifier(image_shape=(8, 8), augment=False)
     display = ImageGridDisplay.from_estimator(network, rows, y, **settings)
-    assert_array_equal(drawn_images(display), expected)  # since augment=False
+    # The images are not augmented, because the network has augment=False.
+    assert_array_equal(drawn_images(display), expected)
     with pytest.raises(ValueError, match="flattened images"):
         ImageGridDisplay.from_data(rows, y)
 

@@ -8,7 +8,7 @@ from skcnn import CNNClassifier
 
 @pytest.fixture(scope="session")
 def classifier():
-    """Return a classifier that accepts a builder as its first argument."""
+    """Return a function that takes a builder and returns a classifier."""
     return functools.partial(CNNClassifier, batch_size=32, epochs=6, random_state=0)
 
 

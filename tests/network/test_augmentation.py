@@ -138,7 +138,7 @@ def test_draws_of_one_image_are_independent():
     ],
 )
 def test_resampling_matches_scipy(settings):
-    """This includes pixels beyond the border, where images are reflected."""
+    """The comparison includes pixels beyond the border, where images are reflected."""
     n = 12
     noise = np.random.default_rng(0).uniform(0, 255, (n, HEIGHT, WIDTH, 2))
     result = augment_images(noise, **settings)

@@ -99,7 +99,7 @@ def augment_calls(monkeypatch):
 def test_each_batch_is_augmented_with_its_own_seed(
     augment_calls, short_cnn, digits_100, monkeypatch, chunk_bytes
 ):
-    """This must also hold if the data are sent to the device in several chunks."""
+    """Seeds must also differ if the data are sent to the device in several chunks."""
     if chunk_bytes:
         monkeypatch.setattr(_trainer, "_CHUNK_BYTES", chunk_bytes)
     estimator = short_cnn(augment=True, validation_fraction=0.3, epochs=3).fit(

@@ -172,7 +172,7 @@ def test_history_includes_l2_penalty(digits, fast_cnn):
         ([3, 5], None, 0.5, [2, 3]),  # halves round up, unlike Python's round
         ([3, 5], None, 1.5, [5, 8]),
         ([10], None, 0.34, [3]),
-        ([4, 4], None, 0.01, [1, 1]),  # at least one
+        ([4, 4], None, 0.01, [1, 1]),  # each block has at least one filter
         (np.array([4, 6]), None, 1, [4, 6]),
     ],
 )

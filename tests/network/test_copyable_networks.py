@@ -1,4 +1,4 @@
-"""Networks with user-defined code, which copies must contain."""
+"""Networks with user-defined code, which their copies must contain."""
 
 import copy
 import functools
@@ -193,7 +193,7 @@ def nested_model(meta):
 
 
 def wrapped_layers(meta):
-    """Wrappers around layers with functions of the user's."""
+    """Build a network with layers that wrap layers with user-defined functions."""
     dense = layers.Dense(3, activation=lambda x: ops.sin(x))
     convolution = layers.Conv2D(2, 3, activation=lambda x: ops.cos(x))
     return network_of(
@@ -227,7 +227,7 @@ WITHOUT_USER_CODE = [dense_builder, adapted_normalization, registered_layer]
 
 @pytest.fixture(scope="module")
 def fit(few, classifier):
-    """Return a function that fits the network of a builder only once."""
+    """Return a function that fits the network of each builder only once."""
 
     @functools.cache
     def fitted(builder):
@@ -251,7 +251,7 @@ def predict(estimator, X):
 
 @pytest.mark.slow
 def test_networks_work_in_other_processes(few, fit):
-    """All networks share one call, because starting processes is slow."""
+    """All networks are tested in one parallel call, because processes start slowly."""
     estimators = [fit(builder) for builder in (*USER_CODE, *WITHOUT_USER_CODE)]
     parallel = joblib.Parallel(n_jobs=2)
     results = parallel(joblib.delayed(predict)(e, few.images[:8]) for e in estimators)

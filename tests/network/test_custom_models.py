@@ -1,4 +1,4 @@
-"""Networks of the user's builders: which ones work and how they are saved."""
+"""Networks of user-defined builders: which networks work, and how they are pickled."""
 
 import copy
 import functools
@@ -35,7 +35,7 @@ def sigmoid_builder(meta, loss="binary_crossentropy", activation="sigmoid"):
 
 
 def scikeras_builder(meta):
-    """Check that `meta` has the same keys as in scikeras for the training data."""
+    """Check that `meta` has scikeras' keys for properties of the training data."""
     assert meta["X_shape_"][1:] == meta["image_shape_"] == (8, 8, 1)
     assert meta["X_dtype_"] == np.uint8
     assert meta["n_features_in_"] == 64
@@ -253,7 +253,7 @@ def test_built_in_network_for_two_classes(two_classes, tiny_cnn):
 
 
 def test_own_softmax_function_is_accepted(few, classifier):
-    """This function would overflow on images with larger values."""
+    """The softmax function of this test would overflow on images with larger values."""
 
     def own_softmax(x):
         powers = keras.ops.exp(x)

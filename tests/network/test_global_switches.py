@@ -1,4 +1,4 @@
-"""Process-wide switches of Keras and TensorFlow, and what they must not affect."""
+"""Process-wide switches of Keras and TensorFlow, which must not change fits."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ def random_seed():
     keras.utils.set_random_seed(7)
     try:
         yield
-        # Python's generator is still in the state that the seed has set.
+        # Python's generator must still be in the state that the seed has set.
         assert random.random() == random.Random(7).random()
     finally:
         tf.random.set_seed(None)
@@ -73,7 +73,7 @@ def random_seed():
 
 @contextlib.contextmanager
 def flag(is_on, switch_off, switch_on):
-    """Switch something off and check afterwards that it is still off."""
+    """Switch a feature off and check afterwards that it is still off."""
     before = is_on()
     switch_off()
     try:
@@ -167,7 +167,7 @@ SWITCHES = {
 
 @pytest.fixture(scope="module")
 def built_in():
-    """Return a small built-in network that uses everything that has a state."""
+    """Return a small built-in network with all layers and options that have a state."""
     return CNNClassifier(
         filters=(4,),
         epochs=1,
@@ -183,7 +183,7 @@ def results(estimator, X):
 
 @pytest.fixture(scope="module")
 def expected(few, built_in):
-    """Return what the built-in network learns without any switch."""
+    """Return the results of the built-in network without any switch."""
     return results(built_in.fit(few.images, few.target), few.images)
 
 

@@ -108,7 +108,7 @@ LOSSES_OF_ONE_HOT_ROWS = {
 
 
 def compiled_builder(meta, loss, activation="softmax"):
-    if isinstance(loss, type):  # Keras pickles objects of registered classes only
+    if isinstance(loss, type):  # Keras pickles only objects of registered classes
         loss = loss()
     network = dense_network(meta["image_shape_"], meta["n_classes_"], activation, 16)
     network.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])

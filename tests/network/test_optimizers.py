@@ -40,7 +40,7 @@ def test_optimizer_by_name_or_class(few, tiny_cnn, optimizer):
 
 
 def test_weight_decay_exclusions_are_copied(few, tiny_cnn):
-    """A fit copies them with the optimizer, and a pickled classifier keeps them."""
+    """A fit copies the exclusions, and a pickled classifier keeps them."""
 
     def fit_excluding(*names):
         adam = keras.optimizers.AdamW(1e-2, weight_decay=0.5)

@@ -121,7 +121,7 @@ def test_optimizer_object_is_not_averaged(few, tiny_cnn):
 
 
 def test_ema_of_optimizer_replaces_weights_after_training(few, tiny_cnn):
-    """`Model.fit` does the same."""
+    """`Model.fit` replaces the weights in the same way."""
     adam = keras.optimizers.Adam(1e-2, use_ema=True, ema_momentum=0.9)
     estimator = tiny_cnn(optimizer=adam, learning_rate=3e-3)
     estimator.fit(few.images, few.target)

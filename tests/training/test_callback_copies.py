@@ -1,4 +1,4 @@
-"""What copies of a Keras callback share with the original and what they do not."""
+"""State that copies of a Keras callback share, or do not share, with the original."""
 
 import copy
 import functools
@@ -43,7 +43,7 @@ class Trial:
 
 
 class Study:
-    """An object that stores the reported values several levels down."""
+    """An object that stores the reported values in a nested attribute."""
 
     def __init__(self):
         self.trials = {"best": [Trial()]}
@@ -115,7 +115,7 @@ def test_searches_report_to_the_original(few, tiny_cnn, reporter):
         estimator, {"learning_rate": [1e-2, 1e-3]}, cv=2, error_score="raise"
     )
     search.fit(few.images, few.target)
-    assert count() == 2 + 2 * 2 + 1  # trials, folds of the search, and the refit
+    assert count() == 2 + 2 * 2 + 1  # cross_val_score, folds of the search, and refit
     assert search.best_estimator_.callbacks[0] is callback
 
 
@@ -254,7 +254,7 @@ def test_clones_share_their_callbacks(few, tiny_cnn):
     assert estimator.callbacks[0] is callback
     estimator.fit(few.images, few.target)
     assert values == estimator.history_["loss"]
-    # This also holds for the clone of a fitted estimator.
+    # The clone of a fitted estimator also shares the callbacks.
     clone(estimator).fit(few.images, few.target)
     assert len(values) == 2
 

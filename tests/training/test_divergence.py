@@ -46,7 +46,7 @@ def test_divergence_after_two_epochs_is_an_error_without_early_stopping(few, tin
 def test_divergence_in_last_step_is_an_error(
     few, tiny_cnn, validation_fraction, message
 ):
-    """The training loss is computed before that step, so it is finite."""
+    """The training loss is finite, because it is computed before the last step."""
     n_steps = 5 if validation_fraction is None else 4
     estimator = tiny_cnn(
         learning_rate=InfiniteAtStep(2 * n_steps - 1),

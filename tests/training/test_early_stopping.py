@@ -1,4 +1,4 @@
-"""Early stopping by the validation loss."""
+"""Early stopping based on the validation loss."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ import keras  # noqa: E402
 )
 def test_early_stopping_matches_keras_callback(losses):
     def run(update, model):
-        """Return the number of epochs until training stops. Weights mark the epoch."""
+        """Set the weights to the index of each epoch, and stop as `update` decides."""
         for epoch, loss in enumerate(losses):
             model.set_weights([np.full((1, 1), epoch), np.zeros(1)])
             if update(epoch, loss):

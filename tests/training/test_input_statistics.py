@@ -21,7 +21,7 @@ def statistics_of(X, rows=None, shape=None):
 
 
 def assert_same_statistics(statistics, X):
-    """Compare with NumPy in float64. The shift avoids a loss of digits."""
+    """Compare with NumPy in float64, after subtracting an offset for precision."""
     values = X.reshape(-1, X.shape[-1]).astype(np.float64)
     first = values[0]
     mean = first + (values - first).mean(axis=0)

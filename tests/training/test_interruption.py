@@ -48,7 +48,7 @@ def test_interruption_keeps_completed_epochs(few, tiny_cnn):
 
 
 class InterruptInThirdEpoch(keras.callbacks.Callback):
-    """Simulate Simulate Ctrl-C after the second step of the third epoch."""
+    """Simulate Ctrl-C after the second step of the third epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -63,7 +63,7 @@ def test_interruption_within_epoch_restores_end_of_last_epoch(
     few, tiny_cnn, stochastic_fit, four_epochs_fit, warnings_are_errors
 ):
     estimator = tiny_cnn(**STOCHASTIC, epochs=4, callbacks=[InterruptInThirdEpoch()])
-    # With warnings as errors, the fit must still raise KeyboardInterrupt.
+    # Even if warnings are errors, the fit must raise KeyboardInterrupt.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with (
@@ -115,7 +115,7 @@ def test_interruption_with_early_stopping_restores_best_epoch(few, early_stopped
     ("action", "error"), [(fail, RuntimeError), (interrupt, KeyboardInterrupt)]
 )
 def test_failed_refit_restores_estimator(few, fitted_tiny, warm_start, action, error):
-    """The weights have already changed. With warm_start, these are the old weights."""
+    """The fit fails in the third batch, after it has changed the network weights."""
 
     class ActInThirdBatch(BatchRecorder):
         def on_train_batch_end(self, batch, logs=None):

@@ -256,7 +256,7 @@ def test_callback_does_not_change_training(
 
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_progbar_logger_follows_verbose(tiny_cnn, halves, capsys, verbose):
-    """As in Model.fit, where a second bar is not shown either."""
+    """As in Model.fit, the callback does not add a second progress bar."""
     fit(tiny_cnn, halves, callbacks.ProgbarLogger(), epochs=2, verbose=verbose)
     shown = capsys.readouterr().out
     assert shown.count("Epoch 1/2") == shown.count("Epoch 2/2") == min(verbose, 1)

@@ -24,7 +24,7 @@ def test_unit_weights_equal_no_weights(few, tiny_cnn, fitted_tiny):
 
 
 def test_sample_weight_decides_between_conflicting_labels(few, tiny_cnn):
-    """Each image appears twice, once with its own label and once with a wrong one."""
+    """Each image appears twice, once with its own label and once with a wrong label."""
     wrong = (few.target + 1) % 4
     X = np.concatenate([few.images, few.images])
     y = np.concatenate([few.target, wrong])

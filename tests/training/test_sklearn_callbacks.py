@@ -95,7 +95,7 @@ def test_callbacks_exist_since_scikit_learn_1_9(tiny_cnn):
 def test_fit_without_callbacks(few, tiny_cnn):
     network = tiny_cnn(epochs=EPOCHS).fit(few.images, few.target)
     assert network.n_epochs_ == EPOCHS
-    # No version leaves a callback context behind.
+    # The fit leaves no callback context behind in any version of scikit-learn.
     assert not [name for name in vars(network) if "callback_" in name]
 
 

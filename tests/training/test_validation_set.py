@@ -48,7 +48,8 @@ def test_groups_stay_together(few, groups, fraction):
     np.testing.assert_array_equal(np.sort([*train, *validation]), np.arange(160))
     for part in (train, validation):
         assert set(few.target[part]) == {0, 1, 2, 3}
-    # A group has up to 0.16 of the images, and older scikit-learn balances less well.
+    # A group has up to a share of 0.16 of the images, and older versions of
+    # scikit-learn balance the groups less well.
     assert len(validation) / 160 == pytest.approx(fraction, abs=0.15)
 
 
@@ -146,8 +147,7 @@ def test_groups_are_routed(few, tiny_cnn, held_out):
     for fold in (0, 1):
         validation = images_of(held_out[fold : fold + 1], few.images)
         outside = np.setdiff1d(np.arange(160), validation)
-        # Otherwise, images of a validation group would be in the training set or test
-        # fold.
+        # No image of a validation group may be in the training set or in the test fold.
         assert not set(groups[validation]) & set(groups[outside])
 
 

@@ -1,8 +1,8 @@
-"""Private parts of other libraries that skcnn uses, and their replacements.
+"""Private APIs of other libraries that skcnn uses, and their fallbacks.
 
-The tests in the first half fail if an installed library no longer has such a part or
-has changed it. Those in the second half remove each part and expect the replacement
-that is documented in ``_fixes.py``.
+The tests in the first half fail if an installed library has changed or removed such an
+API. The tests in the second half remove each API, and expect the fallback that is
+documented in ``_fixes.py``.
 """
 
 import importlib.util
@@ -42,7 +42,7 @@ def compiled_model():
     return model
 
 
-# Parts of scikit-learn
+# Private APIs of scikit-learn
 
 
 def test_safe_indexing_takes_rows():
@@ -97,13 +97,13 @@ def test_set_callbacks_stores_skl_callbacks():
     estimator = Estimator().set_callbacks(progress_bar)
     assert estimator._skl_callbacks == [progress_bar]
     assert _fixes.has_only_progress_callbacks(estimator)
-    # A class with the same name that a user has defined is not the progress bar.
+    # A user-defined class with the same name is not the progress bar.
     namesake = type("ProgressBar", (), {})()
     estimator._skl_callbacks = [progress_bar, namesake]
     assert not _fixes.has_only_progress_callbacks(estimator)
 
 
-# Parts of Matplotlib and TensorFlow
+# Private APIs of Matplotlib and TensorFlow
 
 
 @pytest.mark.parametrize("vertical", [True, False])
@@ -127,7 +127,7 @@ def test_noinline_is_quiet_since_2_19(monkeypatch):
     assert _fixes.is_noinline_quiet()
 
 
-# Parts of Keras: optimizers
+# Private APIs of Keras: optimizers
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "Nadam", "SGD"])
@@ -202,7 +202,7 @@ def test_optimizer_remembers_excluded_variables():
     assert not _fixes.is_weight_decayed(optimizer, bias)
 
 
-# Parts of Keras: models and layers
+# Private APIs of Keras: models and layers
 
 
 def test_classes_and_functions_of_keras_are_defined_in_keras():
@@ -255,7 +255,7 @@ def test_automatic_names_are_counted_in_the_global_state():
     assert counts == [*range(counts[0], counts[0] + 3)]
 
 
-# Replacements for missing parts
+# Fallbacks for missing APIs
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_output_tensor_without_inbound_nodes_is_the_public_output():
 def test_names_count_upwards_without_the_global_state(monkeypatch, missing):
     from keras.src.backend import common
 
-    # Keras itself keeps its references to the modules that it has imported.
+    # This does not affect Keras, which has already imported the module.
     if missing == "module":
         monkeypatch.delattr(common, "global_state")
         monkeypatch.setitem(sys.modules, "keras.src.backend.common.global_state", None)

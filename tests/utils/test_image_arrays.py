@@ -1,4 +1,4 @@
-"""Containers of images that are accepted, and error messages for all others."""
+"""Containers of images that are accepted, and error messages for all other input."""
 
 import itertools
 
@@ -42,7 +42,7 @@ class Endless(Untouched):
 
 
 class Batches(keras.utils.PyDataset):
-    """A dataset in the form that Keras uses."""
+    """A dataset of Keras' own base class."""
 
     def __init__(self):
         super().__init__()

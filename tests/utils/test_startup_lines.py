@@ -1,7 +1,7 @@
-"""What is written to standard error while TensorFlow is imported.
+"""Output to standard error while TensorFlow is imported.
 
-The tests import a fake package named ``tensorflow`` that writes lines in the way
-TensorFlow's C++ code does. ``test_package.py`` imports the real one.
+The tests import a fake package named ``tensorflow`` that writes lines in the same way
+as TensorFlow's C++ code. ``test_reproducibility.py`` imports the real package.
 """
 
 import os
@@ -98,7 +98,7 @@ def test_reason_of_a_crash_reaches_the_screen(tmp_path, by):
         tmp_path,
         [INFO, REASON],
         crash=f"os.kill(os.getpid(), {int(by)})",
-        # The worker processes of joblib do the same.
+        # The worker processes of joblib also enable faulthandler.
         before="import faulthandler; faulthandler.enable()",
     )
     assert done.returncode == -by
