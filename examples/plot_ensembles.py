@@ -6,7 +6,7 @@ Combine networks by voting, bagging and stacking
 Networks trained with different seeds make different errors, and averaging their
 probabilities reduces overconfidence. This example uses ``VotingClassifier``,
 ``BaggingClassifier`` and ``StackingClassifier`` to combine networks that overfit. The
-ensembles of scikit-learn accept ``CNNClassifier`` like any other classifier.
+scikit-learn's ensembles accept ``CNNClassifier`` as their base classifier.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class

@@ -1,15 +1,15 @@
 """
-================================================
-Search hyper-parameters with HalvingGridSearchCV
-================================================
+===============================================
+Search hyperparameters with HalvingGridSearchCV
+===============================================
 
 This example takes you from a folder of images to a tuned classifier. It compares four
-settings of ``CNNClassifier`` by successive halving, evaluates the best one on test
-images that the search has not seen, and saves it. The split, the search and the
-evaluation are plain scikit-learn code.
+settings of ``CNNClassifier`` by successive halving, evaluates the best setting on test
+images that the search has not seen, and saves the network. The split, the search and
+the evaluation are plain scikit-learn code.
 
-On the handwritten digits of scikit-learn, the script takes half a minute. You can run
-it on your own images, too::
+By default, the script uses scikit-learn's handwritten digits and takes about half a
+minute. You can also run it on your own images::
 
     python examples/plot_grid_search.py
     python examples/plot_grid_search.py FOLDER --image-size 64
@@ -21,8 +21,9 @@ FOLDER = None  # handwritten digits, or "path/to/images" with one subfolder per 
 # Load and split the images
 # -------------------------
 # ``load_image_folder`` decodes all images into one uint8 array and returns it with the
-# labels. ``load_digits`` returns the digits in the same format. If the images are
-# unsuitable for a search, the script fails here rather than after minutes of training.
+# labels. ``load_digits`` returns the digits in the same format. The script checks the
+# images before it starts the search, so that it does not fail after minutes of
+# training.
 
 import argparse
 import sys
@@ -47,7 +48,7 @@ from skcnn.datasets import load_digits, load_image_folder
 from skcnn.display import PredictionGridDisplay, SearchDisplay
 
 parser = argparse.ArgumentParser(
-    description="Search hyper-parameters with HalvingGridSearchCV."
+    description="Search hyperparameters with HalvingGridSearchCV."
 )
 parser.add_argument(
     "folder", nargs="?", default=FOLDER, help="training images, one subfolder per class"
@@ -68,7 +69,7 @@ args = parser.parse_args([] if in_jupyter else None)
 
 
 def stop(message, status=2):
-    """End with one line instead of a traceback."""
+    """Print a message and exit, without a traceback."""
     parser.exit(status, f"plot_grid_search.py: {message}\n")
 
 
@@ -128,9 +129,10 @@ print(f"search: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} imag
 # %%
 # Choose the candidates
 # ---------------------
-# The network is ``CNNClassifier()`` with its default parameters. The candidates differ
-# in what depends most on the images. Photographs may be flipped, digits may not. The
-# digits are so small that a narrow network is enough.
+# The network is ``CNNClassifier`` with its default parameters. For photographs, the
+# search compares two augmentations, without and with horizontal flips, and two learning
+# rates. Digits must not be flipped, and they are so small that a narrow network is
+# enough. For digits, the search therefore compares two widths instead.
 
 FLIP = {"flip": "horizontal", "rotation": 0.03, "zoom": 0.2}
 if on_digits:
@@ -142,11 +144,12 @@ else:
 # Run the search
 # --------------
 # Successive halving trains all candidates for a quarter of the epochs, and only the
-# best one for all epochs. At the end, the search trains this candidate again on all
-# images that it received.
+# best candidate for all epochs. At the end, the search trains a network with the best
+# parameters on all images that were passed to ``fit``.
 #
-# The folder ``memory`` holds checkpoints. A candidate that is promoted continues from
-# its checkpoint. If you stop the script and run it again, it continues where it was.
+# The classifier stores checkpoints in the folder ``memory``, so the best candidate
+# continues its training instead of starting again. If you stop the script, run it again
+# to continue the search.
 
 
 class Folds(StratifiedKFold):
@@ -186,7 +189,7 @@ if sys.stderr.isatty():
 start = time.perf_counter()
 try:
     with warnings.catch_warnings():
-        # The classifier warns that it was interrupted. The line below says so.
+        # The message below replaces the classifier's warning about the interruption.
         warnings.simplefilter("ignore", ConvergenceWarning)
         search.fit(X, y)
 except KeyboardInterrupt:
@@ -196,10 +199,10 @@ minutes = (time.perf_counter() - start) / 60
 # %%
 # Compare the candidates
 # ----------------------
-# The table shows the best candidate first. Its columns are the mean accuracy over the
-# folds and its standard deviation, the epochs that a candidate has reached, and the
-# seconds that this run has trained it. If two candidates differ by less than the spread
-# of their folds, the difference may be due to chance.
+# The table lists the best candidate first. The columns contain the mean and the
+# standard deviation of the accuracy over the folds, the number of epochs, and the
+# training time in this run. If two candidates differ by less than the standard
+# deviation, the difference may be due to chance.
 
 
 def shorten(text):
@@ -223,7 +226,7 @@ for name, row in sorted(table.items(), key=lambda item: item[1], reverse=True):
 print(f"\nbest parameters: {search.best_params_}")
 print(f"search and refit: {minutes:.1f} minutes")
 
-# The plot shows the score of each fold, after the last epoch of the candidate.
+# The plot shows the scores of each candidate, one point for each fold.
 fig, ax = plt.subplots(figsize=(8, 2.8), layout="constrained")
 SearchDisplay.from_search(search, ax=ax)
 ax.set_title(f"Candidates in {args.cv} folds")
@@ -235,7 +238,7 @@ fig.savefig(output / "grid_search_candidates.png", dpi=150)
 # %%
 # Evaluate the best network
 # -------------------------
-# The test images had no part in the search, so they give an unbiased estimate of the
+# The search did not use the test images, so they give an unbiased estimate of the
 # accuracy.
 
 y_pred = search.predict(X_test)
@@ -257,8 +260,8 @@ for name, row in zip(search.classes_, confusion.confusion_matrix, strict=True):
 # %%
 # Look at the most confident errors
 # ---------------------------------
-# Of all wrong predictions, these have the highest probability. Some of the images may
-# have a wrong label.
+# The figure shows the wrong predictions with the highest probabilities. Some of these
+# images may have a wrong label.
 
 errors = PredictionGridDisplay.from_estimator(
     search, X_test, y_test, which="confident_errors"

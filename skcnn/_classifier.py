@@ -909,7 +909,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    # Protocols of scikit-learn, pickle and copy
+    # Support for scikit-learn, pickle and copy
 
     def __sklearn_clone__(self):
         # Clones share callbacks, because deep copies would also copy the objects that a

@@ -95,7 +95,7 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
 
     @staticmethod
     def can_replace(layer):
-        """Return whether this class computes the same results as a Keras layer."""
+        """Return whether this class computes the same results as `layer`."""
         return (
             layer.axis in (-1, 3)
             and layer.center

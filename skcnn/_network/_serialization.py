@@ -102,8 +102,8 @@ def unpack(packed):
     )
     network.assign(packed["values"])
     for layer in _layers(model):
-        # An adapted Normalization layer computes with constants. Update them, because
-        # they are derived from the variables that were just assigned.
+        # After `adapt`, a Normalization layer uses constants that it has computed from
+        # its variables. Compute them again, because the variables have new values.
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
     return network

@@ -39,7 +39,7 @@ def _copy_callback(callback):
         return copy.deepcopy(callback)
     copied = copy.copy(callback)
     if is_from_keras(callback):
-        # Keras' own callbacks record results in containers that fits must not share.
+        # Keras' own callbacks record results in lists and dicts, one set for each fit.
         for name, value in vars(copied).items():
             if isinstance(value, (dict, list, set)):
                 setattr(copied, name, copy.copy(value))

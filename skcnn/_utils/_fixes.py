@@ -15,7 +15,7 @@ import contextlib
 import functools
 import inspect
 
-# These imports were checked on scikit-learn 1.6 to 1.9. All of them are private, but
+# These names exist in scikit-learn 1.6 to 1.9. All of them are private, but
 # other third-party libraries, such as imbalanced-learn and skrub, use them too.
 from sklearn.base import _clone_parametrized
 from sklearn.utils import _safe_indexing
@@ -88,7 +88,7 @@ except ImportError:
 def has_only_progress_callbacks(estimator):
     """Return whether an estimator's scikit-learn callbacks only show progress.
 
-    ``_skl_callbacks`` was checked on scikit-learn 1.9. An estimator without this
+    ``_skl_callbacks`` is private and exists in scikit-learn 1.9. An estimator without this
     attribute has no callbacks.
     """
     callbacks = getattr(estimator, "_skl_callbacks", ())
@@ -137,7 +137,7 @@ def unreduced_gradients(optimizer):
     and the state of the optimizer alive, so memory would grow with each fit. Keras has
     no public option to disable the sum.
 
-    The method ``_all_reduce_sum_gradients`` was checked on Keras 3.5 to 3.15. If it is
+    The private method ``_all_reduce_sum_gradients`` exists in Keras 3.5 to 3.15. If it is
     missing, the gradients are summed, and memory may grow.
 
     Parameters
@@ -176,7 +176,7 @@ def is_fused_adam_possible():
 def adam_slots(optimizer, variable):
     """Return Adam's two moment estimates for a variable, each as a keras.Variable.
 
-    ``_get_variable_index``, ``_momentums`` and ``_velocities`` were checked on Keras
+    The private ``_get_variable_index``, ``_momentums`` and ``_velocities`` exist in Keras
     3.5 to 3.15. Callers must check :func:`is_fused_adam_possible` first.
     """
     index = optimizer._get_variable_index(variable)
@@ -204,7 +204,7 @@ def weight_decay_exclusions(optimizer):
 def is_weight_decayed(optimizer, variable):
     """Return whether an optimizer applies weight decay to a variable.
 
-    ``_use_weight_decay`` was checked on Keras 3.5 to 3.15. If it is missing, weight
+    The private ``_use_weight_decay`` exists in Keras 3.5 to 3.15. If it is missing, weight
     decay is assumed to apply to all variables, which is Keras' default.
     """
     decays = getattr(optimizer, "_use_weight_decay", None)
@@ -226,7 +226,7 @@ def is_from_keras(thing):
 def compile_arguments(model):
     """Return the arguments that a model was compiled with, or None if unknown.
 
-    ``_compile_config`` was checked on Keras 3.5 to 3.15. The public
+    The private ``_compile_config`` exists in Keras 3.5 to 3.15. The public
     ``get_compile_config()`` is no substitute: it returns serialized arguments instead
     of the objects, and warns about user-defined functions.
     """
@@ -237,7 +237,7 @@ def output_tensor(layer):
     """Return the output of a layer in the graph of its model, or None.
 
     If the layer is itself a model, its ``output`` belongs to its own, inner graph. Only
-    the private ``_inbound_nodes`` records the last call of the layer (checked on Keras
+    the private ``_inbound_nodes`` records the last call of the layer (in Keras
     3.5 to 3.15). If this attribute is missing, the public ``output`` is used, which
     works for layers that are called only once.
     """
@@ -258,7 +258,7 @@ def fresh_auto_names():
     with each fit, because TensorFlow keeps 34 KB for each name that a variable has ever
     had.
 
-    Keras counts names in its private global state (checked on Keras 3.5 to 3.15). If
+    Keras counts names in its private global state (in Keras 3.5 to 3.15). If
     this state is not accessible, the numbers keep growing, which does not change
     results.
     """

@@ -17,7 +17,7 @@ _lock = threading.RLock()
 
 
 def draw_seed(random_state):
-    """Return the integer seed of a whole fit, drawn from `random_state`."""
+    """Draw the integer that seeds all random numbers of a fit."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 

@@ -1,4 +1,4 @@
-"""Load a list of image files, with helpers that all file loaders share."""
+"""The loading of a list of image files, which all file loaders share."""
 
 import os
 

@@ -146,7 +146,7 @@ class SearchDisplay:
         Parameters
         ----------
         search : GridSearchCV, RandomizedSearchCV or similar
-            A fitted search of scikit-learn. For a halving search, the last iteration of
+            A fitted scikit-learn search. For a halving search, the last iteration of
             each candidate is drawn.
         by : str or tuple (str, str), default=None
             How to group the scores, as in :meth:`plot`.

@@ -1,4 +1,4 @@
-"""Callbacks of scikit-learn (1.9 and later) during a fit, and fits without them."""
+"""scikit-learn's callbacks (1.9 and later) during a fit, and fits without them."""
 
 import importlib.util
 import re

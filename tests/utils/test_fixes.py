@@ -42,7 +42,7 @@ def compiled_model():
     return model
 
 
-# Private APIs of scikit-learn
+# scikit-learn's private APIs
 
 
 def test_safe_indexing_takes_rows():
