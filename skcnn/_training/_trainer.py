@@ -5,9 +5,9 @@ import numpy as np
 from .._network._augmentation import copy_layer
 from .._utils._random import AUGMENT, DROPOUT_MASKS, SHUFFLE, reseed, seed_sequence
 
-# Number of bytes of images that are sent to the device at once. A chunk should be small,
-# because Ctrl-C takes effect only at the end of a chunk, and because the chunk is copied
-# in memory. At 4 MB, the overhead of the call from Python is negligible.
+# Number of bytes of images that are sent to the device at once. A chunk should be
+# small, because Ctrl-C takes effect only at the end of a chunk, and because the chunk
+# is copied in memory. At 4 MB, the overhead of the call from Python is negligible.
 _CHUNK_BYTES = 2**22
 
 

@@ -88,7 +88,7 @@ except ImportError:
 def has_only_progress_callbacks(estimator):
     """Return whether an estimator's scikit-learn callbacks only show progress.
 
-    ``_skl_callbacks`` is private and exists in scikit-learn 1.9. An estimator without this
+    The private ``_skl_callbacks`` exists in scikit-learn 1.9. An estimator without this
     attribute has no callbacks.
     """
     callbacks = getattr(estimator, "_skl_callbacks", ())
@@ -137,8 +137,8 @@ def unreduced_gradients(optimizer):
     and the state of the optimizer alive, so memory would grow with each fit. Keras has
     no public option to disable the sum.
 
-    The private method ``_all_reduce_sum_gradients`` exists in Keras 3.5 to 3.15. If it is
-    missing, the gradients are summed, and memory may grow.
+    The private method ``_all_reduce_sum_gradients`` exists in Keras 3.5 to 3.15. If it
+    is missing, the gradients are summed, and memory may grow.
 
     Parameters
     ----------
@@ -176,8 +176,8 @@ def is_fused_adam_possible():
 def adam_slots(optimizer, variable):
     """Return Adam's two moment estimates for a variable, each as a keras.Variable.
 
-    The private ``_get_variable_index``, ``_momentums`` and ``_velocities`` exist in Keras
-    3.5 to 3.15. Callers must check :func:`is_fused_adam_possible` first.
+    The private ``_get_variable_index``, ``_momentums`` and ``_velocities`` exist in
+    Keras 3.5 to 3.15. Callers must check :func:`is_fused_adam_possible` first.
     """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
@@ -204,8 +204,8 @@ def weight_decay_exclusions(optimizer):
 def is_weight_decayed(optimizer, variable):
     """Return whether an optimizer applies weight decay to a variable.
 
-    The private ``_use_weight_decay`` exists in Keras 3.5 to 3.15. If it is missing, weight
-    decay is assumed to apply to all variables, which is Keras' default.
+    The private ``_use_weight_decay`` exists in Keras 3.5 to 3.15. If it is missing,
+    weight decay is assumed to apply to all variables, which is Keras' default.
     """
     decays = getattr(optimizer, "_use_weight_decay", None)
     return True if decays is None else bool(decays(variable))
