@@ -4,9 +4,9 @@ Reduce overfitting with data augmentation
 =========================================
 
 A scene that is flipped, slightly rotated or zoomed still belongs to the same class.
-Data augmentation applies such changes to the training images at random in every epoch,
-which makes the images harder to memorize. Augmentation takes little time and stores no
-additional images.
+In every epoch, data augmentation applies such changes to the training images at random,
+so the network cannot easily memorize the images. Augmentation takes little time and
+stores no additional images.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -57,9 +57,8 @@ EpochCurveDisplay.from_estimator(
 )
 
 # %%
-# Without augmentation, the network memorizes its training images after some epochs, and
-# the validation loss rises. With augmentation, the gap between the training and
-# validation losses grows much more slowly, and the validation loss stays low for
-# longer.
+# Without augmentation, the network eventually memorizes the training images, and the
+# validation loss rises. With augmentation, the gap between the training and validation
+# losses grows much more slowly, and the validation loss stays low for longer.
 
 plt.show()

@@ -4,9 +4,9 @@ Compare batch sizes with EpochCurveDisplay
 ==========================================
 
 The optimizer updates the weights after each batch, using the mean gradient over the
-images in the batch. Small batches lead to many noisy updates, and large batches to a
-few precise updates. This example compares the accuracy after each epoch and the
-training time per epoch for three batch sizes.
+images in the batch. With small batches, each epoch consists of many noisy updates; with
+large batches, it consists of a few precise updates. For three batch sizes, this example
+compares the accuracy after each epoch and the training time per epoch.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -37,7 +37,7 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # Compare accuracy per epoch
 # --------------------------
 # An epoch with smaller batches contains more updates, so the accuracy rises faster at
-# first. With the largest batch size, the accuracy remains the lowest until the last
+# first. With the largest batch size, the accuracy is still the lowest after the last
 # epoch. Larger batches allow a larger learning rate, so tune the batch size and the
 # learning rate together.
 

@@ -87,7 +87,7 @@ ax.set(
 ax.grid(alpha=0.3)
 
 # %%
-# The predictions of the overfitting network are correct far less often than their
+# The overfitting network's predictions are correct far less often than their
 # probabilities suggest. After calibration, the network is somewhat underconfident, and
 # its log loss is much lower. Calibration does not aim to improve the accuracy. The
 # default network is only slightly underconfident and has the lowest log loss, so it

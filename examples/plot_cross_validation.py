@@ -5,7 +5,7 @@ Compare hyperparameters by cross-validation
 
 A single split is not enough to compare two networks, because another split may rank
 them differently. Cross-validation shows how much the scores vary from split to split.
-This example compares three strengths of the L2 penalty by 5-fold cross-validation.
+This example uses 5-fold cross-validation to compare three strengths of the L2 penalty.
 ``EpochCurveDisplay`` plots the scores during training, and ``SearchDisplay`` plots the
 results of a grid search.
 """
@@ -51,8 +51,8 @@ cv = StratifiedKFold(5, shuffle=True, random_state=0)
 # Plot each fold over epochs
 # --------------------------
 # ``EpochCurveDisplay`` fits each candidate once per fold and scores it after every
-# epoch. The spread between the folds shows how far a single test score can be from the
-# mean.
+# epoch. The spread across the folds shows how far the score on a single fold can be
+# from the mean.
 
 display = EpochCurveDisplay.from_estimator(
     network, X, y, param_grid=grid, cv=cv, kind="folds"
@@ -62,10 +62,10 @@ display = EpochCurveDisplay.from_estimator(
 # Plot each candidate over epochs
 # -------------------------------
 # For the same fits, this plot shows the mean over the folds and a band of one standard
-# deviation above and below the mean. Where the bands overlap, you need more images to
-# choose a candidate. Accuracy and loss may rank the candidates differently. Here, the
-# weakest penalty leads to the highest accuracy, but overconfident errors increase the
-# loss.
+# deviation above and below the mean. If the bands of two candidates overlap, you need
+# more images to tell which candidate is better. Accuracy and loss may rank the
+# candidates differently. Here, the weakest penalty gives the highest accuracy, but the
+# network makes overconfident errors, which increase the loss.
 
 display.plot(kind="candidates")
 
@@ -73,9 +73,9 @@ display.plot(kind="candidates")
 # Plot the results of a grid search
 # ---------------------------------
 # ``SearchDisplay`` plots the results of any scikit-learn search. For each metric, it
-# draws a box for each candidate to summarize its scores on the folds. The candidates
-# are ordered by the first metric. The search selects the best candidate by the metric
-# passed as ``refit``.
+# draws one box per candidate, which summarizes the candidate's scores across the folds.
+# The candidates are ordered by the first metric. To select the best candidate, the
+# search uses the metric passed as ``refit``.
 
 search = GridSearchCV(
     network,
@@ -88,12 +88,13 @@ search.fit(X, y)
 SearchDisplay.from_search(search)
 
 # %%
-# Pass one parameter to group the results by its values:
+# Pass one parameter as ``by`` to group the results by that parameter's values:
 
 SearchDisplay.from_search(search, by="l2")
 
 # %%
-# Pass two parameters to draw a heat map. For both metrics, brighter cells are better:
+# Pass two parameters to draw a heat map for each metric. For both metrics, brighter
+# cells indicate better scores:
 
 SearchDisplay.from_search(search, by=("l2", "dropout"))
 print(search.best_params_)

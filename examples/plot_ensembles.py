@@ -5,8 +5,8 @@ Combine networks by voting, bagging and stacking
 
 Networks trained with different seeds make different errors, and averaging their
 probabilities reduces overconfidence. This example uses ``VotingClassifier``,
-``BaggingClassifier`` and ``StackingClassifier`` to combine networks that overfit. The
-scikit-learn's ensembles accept ``CNNClassifier`` as their base classifier.
+``BaggingClassifier`` and ``StackingClassifier`` to combine networks that overfit. All
+three ensembles accept ``CNNClassifier`` as a base classifier.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -15,8 +15,8 @@ FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per cl
 # Load and split the images
 # -------------------------
 # ``BaggingClassifier`` and ``RandomForestClassifier`` require two-dimensional data, so
-# each image is flattened to a row. The parameter ``image_shape`` tells the network the
-# original shape of the images.
+# each image is flattened into a row. The parameter ``image_shape`` tells the network
+# the original shape of the images.
 
 import sys
 
@@ -62,8 +62,8 @@ network = overfitting_cnn(
 # -------------------
 # - Voting averages the probabilities of networks trained with different seeds.
 # - Bagging trains each network on a different random sample of the images.
-# - Stacking combines classifiers of different kinds. A logistic regression, trained on
-#   cross-validated predictions, learns how much weight each classifier gets for each
+# - Stacking combines different kinds of classifiers. A logistic regression, trained on
+#   cross-validated predictions, learns how much weight to give each classifier for each
 #   class.
 
 seeds = range(4)
@@ -84,7 +84,7 @@ for ensemble in ensembles.values():
 # Compare accuracy and log loss
 # -----------------------------
 # Log loss evaluates the predicted probabilities; accuracy evaluates only the predicted
-# classes. The first row shows the separate scores of the four networks in the voting
+# classes. The first row shows the individual scores of the four networks in the voting
 # ensemble.
 
 voting = ensembles["VotingClassifier"]
@@ -111,9 +111,9 @@ axes[0].invert_yaxis()
 # %%
 # All three ensembles have a much lower log loss than a single network. Here, voting is
 # at least as accurate as its best member, and you do not need to know in advance which
-# member is best. Bagging is less accurate than voting, because each of its networks
-# sees only about two thirds of the images. Stacking improves the log loss but not the
-# accuracy. Voting is the simplest method. Its training time grows with the number of
-# networks.
+# member is best. Bagging is less accurate than voting, because each of its networks is
+# trained on only about two thirds of the training images. Stacking improves the log
+# loss but not the accuracy. Voting is the simplest method, but its training time grows
+# with the number of networks.
 
 plt.show()

@@ -5,8 +5,8 @@ Evaluate the final model and inspect its errors
 
 After tuning the hyperparameters, train the network on all training images. Evaluate it
 only once, on test images that did not influence any choice. In addition to the scores,
-this example shows which images the network confuses, which predictions are uncertain,
-and which parts of an image the network relies on.
+this example shows misclassified images, uncertain predictions, and the parts of an
+image that the network relies on.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -52,11 +52,11 @@ network = CNNClassifier(filters=(24, 48, 96), epochs=30, random_state=0)
 network.fit(X_train, y_train)
 
 # %%
-# Compute the scores of each class
-# --------------------------------
+# Compute the scores for each class
+# ---------------------------------
 # For the class "sea", precision is the share of "sea" predictions that are correct, and
-# recall is the share of sea images that are predicted as "sea". The displays of
-# scikit-learn accept ``CNNClassifier`` like any other classifier.
+# recall is the share of sea images that are predicted as "sea". Displays from
+# scikit-learn, such as ``ConfusionMatrixDisplay``, work with ``CNNClassifier``.
 
 print(classification_report(y_test, network.predict(X_test), digits=3))
 ConfusionMatrixDisplay.from_estimator(
@@ -64,20 +64,21 @@ ConfusionMatrixDisplay.from_estimator(
 )
 
 # %%
-# Show the confused images
-# ------------------------
+# Show the misclassified images
+# -----------------------------
 # Each row shows up to six of the most confident errors for one pair of classes, with
 # the probabilities of both classes. The total number of errors for this pair is given
-# in parentheses. Some images may have a wrong label, and some may show both classes.
-# The other images show features that the network has not learned.
+# in parentheses. Some of the images may be labeled incorrectly, and some may show
+# objects of both classes. The others have features that the network has not learned to
+# recognize.
 
 ConfusionGalleryDisplay.from_estimator(network, X_test, y_test)
 
 # %%
 # Show the least certain predictions
 # ----------------------------------
-# These images have the smallest difference between the probabilities of the two most
-# probable classes. Review such images by hand.
+# For these images, the difference between the probabilities of the two most probable
+# classes is smallest. Review such images by hand.
 
 PredictionGridDisplay.from_estimator(
     network, X_test, y_test, which="least_certain", n_images=6
@@ -89,17 +90,17 @@ PredictionGridDisplay.from_estimator(
 # Grad-CAM weights the feature maps of the last convolutional layer by their effect on
 # the score of the predicted class. Occlusion covers one patch of the image at a time
 # and measures how much the probability of the predicted class drops. Bright areas
-# contribute most to the predicted class, which is shown above each image. A network
-# that recognizes buildings by the lawn in front of them, for example, has not learned
-# what a building looks like.
+# contribute most to the prediction of the class that is shown above the image. A
+# network that recognizes buildings by the lawn in front of them, for example, has not
+# learned what a building looks like.
 
 AttributionDisplay.from_estimator(network, X_test[:3])
 
 # %%
 # Save and load the network
 # -------------------------
-# You can save and load the network with ``joblib``, like any other scikit-learn
-# estimator. You can also save a pipeline that contains the network.
+# As with any other scikit-learn estimator, you can save and load the network with
+# ``joblib``. You can also save a pipeline that contains the network.
 
 with tempfile.TemporaryDirectory() as directory:
     file = Path(directory) / "network.joblib"

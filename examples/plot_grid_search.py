@@ -3,13 +3,13 @@
 Search hyperparameters with HalvingGridSearchCV
 ===============================================
 
-This example takes you from a folder of images to a tuned classifier. It compares four
-settings of ``CNNClassifier`` by successive halving, evaluates the best setting on test
-images that the search has not seen, and saves the network. The split, the search and
-the evaluation are plain scikit-learn code.
+This example takes you from a folder of images to a tuned classifier. It uses successive
+halving to compare four parameter settings of ``CNNClassifier``, evaluates the best
+setting on test images that the search has not used, and saves the trained network. The
+code for splitting, searching and evaluating is plain scikit-learn code.
 
 By default, the script uses scikit-learn's handwritten digits and takes about half a
-minute. You can also run it on your own images::
+minute. To use your own images, pass their folder, as in the second command::
 
     python examples/plot_grid_search.py
     python examples/plot_grid_search.py FOLDER --image-size 64
@@ -69,7 +69,7 @@ args = parser.parse_args([] if in_jupyter else None)
 
 
 def stop(message, status=2):
-    """Print a message and exit, without a traceback."""
+    """Print a message and exit without a traceback."""
     parser.exit(status, f"plot_grid_search.py: {message}\n")
 
 
@@ -130,9 +130,10 @@ print(f"search: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} imag
 # Choose the candidates
 # ---------------------
 # The network is ``CNNClassifier`` with its default parameters. For photographs, the
-# search compares two augmentations, without and with horizontal flips, and two learning
-# rates. Digits must not be flipped, and they are so small that a narrow network is
-# enough. For digits, the search therefore compares two widths instead.
+# search compares two learning rates and two kinds of augmentation, one of which
+# includes horizontal flips. Digits must not be flipped, and they are so small that a
+# narrow network is enough. For digits, the search therefore compares two network widths
+# instead of two kinds of augmentation.
 
 FLIP = {"flip": "horizontal", "rotation": 0.03, "zoom": 0.2}
 if on_digits:
@@ -144,12 +145,12 @@ else:
 # Run the search
 # --------------
 # Successive halving trains all candidates for a quarter of the epochs, and only the
-# best candidate for all epochs. At the end, the search trains a network with the best
-# parameters on all images that were passed to ``fit``.
+# best candidate for all epochs. Finally, the search uses the best parameters to train a
+# network on all images that were passed to ``fit``.
 #
 # The classifier stores checkpoints in the folder ``memory``, so the best candidate
-# continues its training instead of starting again. If you stop the script, run it again
-# to continue the search.
+# continues from its checkpoints instead of starting again. If you stop the script, run
+# it again to continue the search.
 
 
 class Folds(StratifiedKFold):
@@ -173,7 +174,7 @@ search = HalvingGridSearchCV(
     return_train_score=False,
 )
 
-# A progress bar needs a terminal, rich, and scikit-learn 1.9 or later.
+# The progress bar needs a terminal, rich, and scikit-learn 1.9 or later.
 shows_progress = False
 if sys.stderr.isatty():
     try:
@@ -199,14 +200,14 @@ minutes = (time.perf_counter() - start) / 60
 # %%
 # Compare the candidates
 # ----------------------
-# The table lists the best candidate first. The columns contain the mean and the
-# standard deviation of the accuracy over the folds, the number of epochs, and the
-# training time in this run. If two candidates differ by less than the standard
-# deviation, the difference may be due to chance.
+# The table lists the best candidate first. For each candidate, the columns contain the
+# mean and the standard deviation of its accuracy over the folds, its number of epochs,
+# and its training time in this run. If the mean accuracies of two candidates differ by
+# less than the standard deviation, the difference may be due to chance.
 
 
 def shorten(text):
-    """Abbreviate the augmentation with flips."""
+    """Replace the settings of the augmentation that includes flips with "FLIP"."""
     return text.replace(str(FLIP), "FLIP")
 
 
@@ -215,7 +216,7 @@ results = search.cv_results_
 for i, params in enumerate(results["params"]):
     name = ", ".join(f"{k}={v}" for k, v in params.items() if k != "epochs")
     seconds = args.cv * results["mean_fit_time"][i]
-    seconds += table[name][-1] if name in table else 0  # of the iteration before
+    seconds += table[name][-1] if name in table else 0  # add the previous iteration
     mean, std = results["mean_test_score"][i], results["std_test_score"][i]
     is_best = i == search.best_index_
     table[name] = (is_best, params["epochs"], mean, std, seconds)
@@ -226,7 +227,7 @@ for name, row in sorted(table.items(), key=lambda item: item[1], reverse=True):
 print(f"\nbest parameters: {search.best_params_}")
 print(f"search and refit: {minutes:.1f} minutes")
 
-# The plot shows the scores of each candidate, one point for each fold.
+# For each candidate, the plot shows one point per fold: the accuracy on that fold.
 fig, ax = plt.subplots(figsize=(8, 2.8), layout="constrained")
 SearchDisplay.from_search(search, ax=ax)
 ax.set_title(f"Candidates in {args.cv} folds")
@@ -261,7 +262,7 @@ for name, row in zip(search.classes_, confusion.confusion_matrix, strict=True):
 # Look at the most confident errors
 # ---------------------------------
 # The figure shows the wrong predictions with the highest probabilities. Some of these
-# images may have a wrong label.
+# images may be labeled incorrectly.
 
 errors = PredictionGridDisplay.from_estimator(
     search, X_test, y_test, which="confident_errors"

@@ -3,9 +3,9 @@
 Inspect a data set with ImageGridDisplay
 ========================================
 
-Look at the images before you train a network. This example displays images of each
-class, so that you can check their labels, and counts the images of each class. It also
-displays the augmented images that the network sees during training.
+Look at the images before you train a network. This example displays sample images from
+each class, so that you can check their labels, and counts the images in each class. It
+also displays the augmented images that the network sees during training.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -38,8 +38,8 @@ print(f"{len(X)} images of shape {X.shape[1:]}, {X.dtype}, {X.nbytes / 1e6:.1f} 
 # %%
 # Show images of each class
 # -------------------------
-# Each row shows images of one class. Classes that you find hard to distinguish are
-# usually also hard for a network. In photographs, for example, snow-covered mountains
+# Each row shows images of one class. If you find two classes hard to distinguish, a
+# network usually does, too. In photographs, for example, snow-covered mountains
 # resemble glaciers, and pictures of the sea often also show the coast.
 
 ImageGridDisplay.from_data(X, y, random_state=0)
@@ -48,7 +48,7 @@ ImageGridDisplay.from_data(X, y, random_state=0)
 # Count the images of each class
 # ------------------------------
 # A classifier that always predicts the most frequent class is a useful baseline. Its
-# accuracy is the share of images that belong to this class. If the classes are
+# accuracy is the share of images that belong to that class. If the classes are
 # imbalanced, train with ``class_weight="balanced"`` and evaluate with
 # :func:`~sklearn.metrics.balanced_accuracy_score`.
 

@@ -59,9 +59,10 @@ print(f"{network.model_.count_params():,} parameters, {len(X_train)} images")
 # ------------------------
 # The training loss falls to zero, and the training accuracy rises to one. The loss on
 # held-out images falls for a few epochs and then rises, because the network becomes
-# more and more confident in its errors. The accuracy does not show this effect, because
-# it counts errors regardless of their confidence. The first score below is computed on
-# all of ``X_train``, including the images that ``fit`` held out.
+# more and more confident in its wrong predictions. The accuracy does not show this
+# effect, because it counts errors no matter how confident the network is. The first
+# score below is computed on all of ``X_train``, including the images that ``fit`` held
+# out.
 
 HistoryDisplay.from_estimator(network)
 print(f"training images {network.score(X_train, y_train):.3f}")
@@ -81,10 +82,10 @@ PredictionGridDisplay.from_estimator(network, X_test, y_test, which="confident_e
 # ----------
 # Early stopping is the simplest remedy. It ends training when the loss on held-out
 # images stops improving, and restores the weights of the best epoch. The test loss is
-# then lower, because the probabilities are less overconfident. However, early stopping
-# does not make the network better at separating the classes. The accuracy can even be
-# lower than without early stopping, because it may still improve after the loss has
-# started to rise.
+# then lower, because the network is less overconfident. However, early stopping does
+# not make the network better at separating the classes. The accuracy can even be lower
+# than without early stopping, because the loss may start to rise while the accuracy is
+# still improving.
 
 stopped = clone(network).set_params(early_stopping=True, patience=5)
 stopped.fit(X_train, y_train)

@@ -63,8 +63,8 @@ for fold in range(3):
 # Validate without leakage
 # ------------------------
 # ``from_dataset`` iterates over the dataset only once and returns arrays.
-# ``StratifiedKFold`` splits these arrays by index, so each fold keeps the same images
-# in all epochs.
+# ``StratifiedKFold`` splits these arrays by index, so each fold contains the same
+# images in every epoch.
 
 data = from_dataset(dataset)
 cv = StratifiedKFold(3, shuffle=True, random_state=0)

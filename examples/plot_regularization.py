@@ -49,7 +49,7 @@ network = overfitting_cnn(
 # During training, dropout switches off each unit with the given probability, so that
 # units cannot rely on each other. On the left of the plot, the gap between the two
 # curves is large, because the network overfits. On the right, both losses rise, because
-# the network underfits. The best dropout rate has the lowest test loss.
+# the network underfits. The best dropout rate is the one with the lowest test loss.
 
 fig, ax = plt.subplots(figsize=(5, 3.6), layout="constrained")
 settings = {
@@ -90,8 +90,8 @@ ValidationCurveDisplay.from_estimator(
 # --------------------------------------
 # Without dropout, the validation loss starts to rise while the training loss (dashed)
 # falls to zero. With dropout, both losses fall more slowly, and the gap between them
-# grows more slowly. After the same number of epochs, dropout has improved the predicted
-# probabilities but not the accuracy.
+# grows more slowly. After the last epoch, the network with dropout predicts better
+# probabilities, but it is not more accurate.
 
 EpochCurveDisplay.from_estimator(
     network, X, y, param_grid={"dropout": [0.0, 0.4]}, cv=3, score_type="both"

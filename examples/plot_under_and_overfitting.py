@@ -7,8 +7,9 @@ This example trains three networks on the same images: a small network, a large 
 and a large network with dropout, an L2 penalty and augmentation. Their learning curves
 show that the first network underfits, the second overfits and the third generalizes.
 
-The script takes a few minutes on generated scenes. On your own images, the run time
-depends on their number and size::
+By default, the script uses generated scenes and takes a few minutes. To use your own
+images, pass their folder, as in the second command. The run time then depends on the
+number and the size of the images::
 
     python examples/plot_under_and_overfitting.py
     python examples/plot_under_and_overfitting.py FOLDER --image-size 64
@@ -70,8 +71,8 @@ print(f"training: {len(X)} images of shape {X.shape[1:]}; test: {len(X_test)} im
 # Train three networks
 # --------------------
 # Each preset is a function that returns a ``CNNClassifier`` with specific parameters.
-# Each fit holds out a tenth of the training images and records the loss on these images
-# after each epoch.
+# For each network, ``fit`` holds out a tenth of the training images and records the
+# loss on these held-out images after each epoch.
 
 networks = {
     "underfitting": underfitting_cnn(),
@@ -102,9 +103,9 @@ for name, network in networks.items():
 # The first network underfits, so its two loss curves stay close together at a high
 # loss. The second network overfits, so its loss curves diverge: the loss on held-out
 # images rises while the training loss falls toward zero. The third network learns more
-# slowly, and both of its curves improve together. It can score better on held-out
-# images than on training images, because dropout and augmentation are active only
-# during training.
+# slowly, and both of its curves improve together. This network can score better on
+# held-out images than on training images, because dropout and augmentation are active
+# only during training.
 
 fig, axes = plt.subplots(
     2, 3, figsize=(10, 5.5), sharex="col", sharey="row", layout="constrained"
@@ -117,7 +118,7 @@ for (name, network), column in zip(networks.items(), axes.T, strict=True):
     column[0].get_legend().remove()
 for ax in axes.flat:
     ax.label_outer()
-# Draw a single legend below all axes, where it hides no points.
+# Draw a single legend below all axes, so that it does not cover any curve.
 handles, labels = axes[0, 0].get_legend_handles_labels()
 fig.legend(handles, labels, loc="outside lower center", ncols=3)
 # Cut off very high losses, which would flatten the other curves.

@@ -5,7 +5,7 @@ Diagnose underfitting with HistoryDisplay
 
 A network underfits if it is too small for the task. Its accuracy is then low on both
 the training images and the test images. This example trains ``underfitting_cnn``, which
-has two convolutions of six filters each, and plots its learning curves.
+has two convolutional layers with six filters each, and plots its learning curves.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -49,7 +49,7 @@ network.model_.summary()
 # %%
 # Plot the learning curves
 # ------------------------
-# The curves of the training images and of the held-out images stay close together, and
+# The curves for the training images and the held-out images stay close together, and
 # both accuracies are low. More data or stronger regularization would not help, because
 # the network needs more capacity. Training for more epochs improves the accuracy only
 # slowly.

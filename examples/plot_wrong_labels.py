@@ -5,8 +5,9 @@ Find label errors with cross_val_predict
 
 If a network confidently predicts a class that differs from the label, the label is
 often wrong. The network must not have been trained on the image in question, because it
-could then have memorized the wrong label. ``cross_val_predict`` predicts each image
-with a network that was trained only on the other folds.
+could then have memorized the wrong label. ``cross_val_predict`` therefore predicts the
+class probabilities of each image with a network that was trained only on the other
+folds.
 """
 
 FOLDER = None  # generated scenes, or "path/to/images" with one subfolder per class
@@ -41,8 +42,8 @@ else:
 X, y = scenes.images, scenes.target_names[scenes.target]
 
 # %%
-# Predict each image out of fold
-# ------------------------------
+# Predict the class probabilities by cross-validation
+# ---------------------------------------------------
 
 network = CNNClassifier(filters=(16, 32, 64), epochs=25, random_state=0)
 cv = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -51,9 +52,9 @@ proba = cross_val_predict(network, X, y, cv=cv, method="predict_proba")
 # %%
 # Show the most suspicious labels
 # -------------------------------
-# The plot shows the most confident predictions that differ from the label. The first
-# line of each title shows the predicted class, and the second line shows the label,
-# each with its probability.
+# The plot shows the images for which the network most confidently predicts a class that
+# differs from the label. The first line of each title shows the predicted class and its
+# probability. The second line shows the label and its probability.
 
 PredictionGridDisplay.from_predictions(
     X, y, proba, classes=scenes.target_names, which="confident_errors"
@@ -63,8 +64,8 @@ PredictionGridDisplay.from_predictions(
 # Compare with the true labels
 # ----------------------------
 # The lower the predicted probability of an image's label, the more suspicious the
-# label. The ROC curve plots the share of label errors that are found against the share
-# of correct labels that are reported by mistake.
+# label. The ROC curve plots the share of wrong labels that are found against the share
+# of correct labels that are mistakenly reported as wrong.
 
 label_proba = proba[np.arange(len(X)), scenes.target]
 if truth is not None:
@@ -83,9 +84,9 @@ if truth is not None:
 # %%
 # Find label errors with cleanlab
 # -------------------------------
-# `cleanlab <https://docs.cleanlab.ai>`_ finds label errors from the same probabilities.
-# It computes a threshold for each class to determine how many labels to report. Install
-# cleanlab with ``python -m pip install ".[cleanlab]"``.
+# `cleanlab <https://docs.cleanlab.ai>`_ uses the same probabilities to find label
+# errors. It computes a threshold for each class to determine how many labels to report.
+# Install cleanlab with ``python -m pip install ".[cleanlab]"``.
 
 try:
     from cleanlab.filter import find_label_issues

@@ -1,4 +1,4 @@
-"""The scikit-learn classifier: parameters, fit, predict."""
+"""The class `CNNClassifier`, with its parameters and all of its public methods."""
 
 import inspect
 import os
@@ -76,13 +76,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
         - ``meta``, a dict of properties of the training data: ``image_shape_``,
           ``n_classes_`` and ``classes_``;
-        - ``compile_kwargs``, a dict with optimizer, loss and metrics for
+        - ``compile_kwargs``, a dict with the optimizer, the loss and the metrics for
           ``network.compile(**compile_kwargs)``;
         - any other argument ``<name>``, which becomes the parameter ``model__<name>``
           of this estimator; see :meth:`set_params`.
 
-        The parameters `filters` to `label_smoothing` belong to the built-in network and
-        cannot be combined with `model`.
+        The parameters from `filters` to `label_smoothing` belong to the built-in
+        network and cannot be combined with `model`.
 
     filters : array-like of int, default=(48, 96, 192, 384)
         Number of filters in the convolution of each block. An axis that has shrunk to
@@ -154,11 +154,12 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         - True means ``{"flip": "horizontal", "rotation": 0.1, "zoom": 0.1}``: flip with
           probability 0.5, rotate by up to 0.1 of a full turn, and zoom in or out by up
           to 10%. Pixels beyond the border are filled by reflection.
-        - A dict may have any of the keys `flip`, `rotation` and `zoom`. Omitted keys
-          make no changes. `flip` may also be ``"vertical"`` or
+        - A dict may have any of the keys `flip`, `rotation` and `zoom`. An operation
+          whose key is omitted is not applied. `flip` may also be ``"vertical"`` or
           ``"horizontal_and_vertical"``.
         - A layer, or a `keras.Sequential` of layers, must preserve the shape of the
-          images. Each fit uses a copy of the layer, with a new seed in each epoch.
+          images. Each fit uses its own copy of the layer, which gets a new seed in each
+          epoch.
 
     optimizer : str, callable or keras.Optimizer, default="adam"
         Name of a Keras optimizer, a callable that returns an optimizer, or an optimizer
@@ -234,10 +235,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     memory : None, str, path-like or joblib.Memory, default=None
         Folder for checkpoints, or a `joblib.Memory` object with a folder, as in
         :class:`~sklearn.pipeline.Pipeline`. If a fit with the same parameters, images
-        and package versions has been stored, its result is loaded instead of training
-        again. A fit that was interrupted, even by ``kill -9``, resumes from its last
-        checkpoint. A fit with more `epochs` resumes where a shorter fit ended. With the
-        same number of threads, each of these fits gives exactly the same weights as an
+        and package versions has been stored, its result is loaded, and the network is
+        not trained again. If a fit was interrupted, even by ``kill -9``, running it
+        again resumes it from its last checkpoint. A fit that differs from a stored fit
+        only in having more `epochs` resumes where the stored fit ended. With the same
+        number of threads, each of these fits gives exactly the same weights as an
         uninterrupted fit. Searches in several processes or on several machines can
         share a folder.
 
@@ -253,9 +255,9 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         resumes after this epoch when the same fit is run again.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights, shuffling, dropout, augmentation and the inner
-        validation split. With the same int, on the same machine and with the same
-        number of threads, a fit on the CPU always gives exactly the same weights,
+        Determines the initial weights, shuffling, dropout, augmentation and the split
+        by `validation_fraction`. With the same int, on the same machine and with the
+        same number of threads, a fit on the CPU always gives exactly the same weights,
         regardless of earlier computations in the process.
 
     verbose : int, default=0
@@ -292,7 +294,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     See Also
     --------
-    underfitting_cnn, overfitting_cnn, optimized_cnn : Presets to compare with.
+    underfitting_cnn, overfitting_cnn, optimized_cnn : Presets for comparison.
     sklearn.neural_network.MLPClassifier : Fully connected network.
 
     Notes
@@ -451,7 +453,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         self.random_state = random_state
         self.verbose = verbose
 
-    # If epoch_curve sets this hook, fit calls it with the classifier after each epoch.
+    # If epoch_curve sets this hook, fit passes the classifier to it after each epoch.
     _after_epoch = None
 
     @classmethod
@@ -468,15 +470,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         model : keras.Model
             A trained model. Its output is a softmax over the classes, a single sigmoid
             for two classes, or logits if the model is compiled with a loss that has
-            ``from_logits=True``. This model itself is stored as `model_`, and is
-            compiled if necessary. However, if `classes` is not sorted, `model_` is a
-            new model that shares the layers of `model` and is compiled with Adam.
+            ``from_logits=True``. The model itself, not a copy, is stored as `model_`,
+            and is compiled if necessary. However, if `classes` is not sorted, `model_`
+            is a new model that shares the layers of `model` and is compiled with Adam.
         classes : array-like of shape (n_classes,)
             Class labels, in the order of the outputs. The attribute `classes_` is
             sorted, and the columns of :meth:`predict_proba` are in the order of
             `classes_`.
         **params : dict
-            Parameters of the classifier for later fits.
+            Parameters of the returned classifier, which affect only later fits.
 
         Returns
         -------
@@ -550,7 +552,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         ----------
         deep : bool, default=True
             Whether to include the parameters of the builder passed as `model`, named
-            ``model__<name>``. Parameters without a value are omitted.
+            ``model__<name>``. Parameters of the builder that have no value are omitted.
 
         Returns
         -------
@@ -599,7 +601,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         of_builder = {
             k.removeprefix("model__"): v for k, v in params.items() if k not in own
         }
-        if of_builder:  # an error here leaves all parameters as they were
+        if of_builder:  # bind first: if this fails, no parameter is changed
             model = own.get("model", self.model)
             own["model"] = _builder_params.bind_builder(model, **of_builder)
         return super().set_params(**own)
@@ -648,8 +650,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             )
 
     def _not_default(self, *names):
-        """Return the named parameters that do not have their default values."""
-        # A subclass may have different defaults, or lack some of the arguments.
+        """Return the parameters among `names` that do not have their default values."""
+        # A subclass may have different defaults, or lack some of the parameters.
         signature = {
             **inspect.signature(CNNClassifier.__init__).parameters,
             **inspect.signature(type(self).__init__).parameters,
@@ -721,7 +723,7 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
-        """Train a new network, or continue training with ``warm_start=True``.
+        """Train a new network or, with ``warm_start=True``, continue training.
 
         Parameters
         ----------
@@ -731,14 +733,15 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
             Arrays of uint8 and memory maps are read in chunks and never copied as a
             whole.
         y : array-like of shape (n_samples,)
-            Class labels: integers, strings or booleans, of at least two classes.
+            Class labels, which may be integers, strings or booleans. There must be at
+            least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples in the loss. Samples with weight zero
             are ignored.
         groups : array-like of shape (n_samples,), default=None
             Group of each sample, for example the patient, or the original image of
-            augmented copies. The inner split by `validation_fraction` keeps the samples
-            of a group together, so the fraction of held-out images is only approximate.
+            augmented copies. The split by `validation_fraction` keeps the samples of a
+            group together, so the fraction of held-out images is only approximate.
         X_val : array-like, default=None
             Images to validate on after each epoch. They replace the part of `X` that
             `validation_fraction` would hold out, so `fit` trains on all of `X`.
@@ -870,10 +873,11 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
         import_tensorflow()
         X = self._check_images(X, reset=False)
         proba = self._predictor(ImageReader(X, self.image_shape_)).astype(np.float64)
-        if proba.shape[1] == 1:  # one sigmoid: the probability of classes_[1]
+        if proba.shape[1] == 1:  # a sigmoid output, the probability of classes_[1]
             return np.hstack([1 - proba, proba])
-        # The rows of a float32 softmax sum to 1 only within 1e-7. Ensembles average
-        # them in float64, and metrics warn if float64 probabilities do not sum to 1.
+        # The rows of a float32 softmax sum to 1 only within 1e-7. Normalize them in
+        # float64, because ensembles average the rows in float64, and metrics warn if
+        # float64 probabilities do not sum to 1.
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X):
@@ -925,13 +929,13 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         # These tags allow flattened images and grayscale images without a channel axis.
-        # There is no tag for four dimensions.
+        # scikit-learn has no tag for four-dimensional arrays.
         tags.input_tags.two_d_array = True
         tags.input_tags.three_d_array = True
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())  # copy, as it may be __dict__ itself
+        state = dict(super().__getstate__())  # copy it, because it may be __dict__
         # The predictor holds compiled functions, so __setstate__ creates it again.
         state.pop("_predictor", None)
         network = state.pop("_network", None)

@@ -45,16 +45,16 @@ NETWORK_PARAMS = (
     "batch_norm",
     "pooling",
 )
-# Parameters that cannot change on warm start, except that one constant learning rate
-# may replace another.
+# Parameters that cannot change on a warm start. As an exception, a constant learning
+# rate may be replaced with another constant.
 FIXED_ON_WARM_START = (
     *NETWORK_PARAMS,
     *("model", "label_smoothing", "optimizer", "learning_rate", "average"),
     "precision",
 )
 # Parameters that are not part of the cache key. They either do not affect the network
-# weights after each epoch, or determine a value that is hashed instead: the sample
-# weights, image shape or seed.
+# weights after each epoch, or determine a value that is part of the key instead: the
+# sample weights, the image shape or the seed.
 _NOT_IN_CACHE_KEY = frozenset(
     {
         *("epochs", "max_time", "memory", "verbose", "warm_start", "callbacks"),
@@ -64,7 +64,7 @@ _NOT_IN_CACHE_KEY = frozenset(
 
 
 class FitMixin:
-    """Mixin for the training code that `fit` and `partial_fit` share.
+    """Mixin that contains the training code shared by `fit` and `partial_fit`.
 
     :class:`~skcnn.CNNClassifier` checks parameters and data. This class splits the
     data, builds a network or continues with the existing one, runs the training loop
@@ -94,7 +94,7 @@ class FitMixin:
         rates = (self._params_at_build["learning_rate"], self.learning_rate)
         if not all(isinstance(rate, Real) for rate in rates) or rates[0] == rates[1]:
             return False
-        # A function passed as optimizer may have turned the number into a schedule.
+        # A function passed as optimizer may have turned the constant into a schedule.
         return isinstance(
             self.model_.optimizer.get_config().get("learning_rate"), float
         )
@@ -172,7 +172,7 @@ class FitMixin:
             "n_features_in_": self.n_features_in_,
             "n_outputs_": 1,
             "n_outputs_expected_": 1,
-            # Do not derive this from y, which may lack classes in partial_fit.
+            # Do not derive this from y, which may lack some classes in partial_fit.
             "target_type_": "binary" if len(classes) == 2 else "multiclass",
         }
         smoothing = float(self.label_smoothing) if self.model is None else 0.0
@@ -198,7 +198,7 @@ class FitMixin:
     def _averages_weights(self, optimizer):
         """Return whether to average the network weights.
 
-        An optimizer object passed by the user is left unchanged, without averaging.
+        If the user has passed an optimizer object, the weights are not averaged.
         """
         from keras.optimizers import Optimizer
 
@@ -210,7 +210,7 @@ class FitMixin:
         )
 
     def _check_compiled_by_builder(self):
-        """Raise a ValueError if parameters of an unused optimizer are set."""
+        """Raise a ValueError if `optimizer` or `learning_rate` is set but not used."""
         without_effect = self._not_default("optimizer", "learning_rate")
         if without_effect:
             raise ValueError(
@@ -243,7 +243,7 @@ class FitMixin:
         incremental : bool
             Whether to continue training the existing network.
         is_partial : bool
-            Whether `partial_fit` is the caller, which uses no validation set, no
+            Whether the caller is `partial_fit`, which uses no validation set, no
             checkpoints and no time limit.
         """
         from ._network._build import target_encoder
@@ -309,7 +309,7 @@ class FitMixin:
             if loop.n_completed:
                 vars(self).update(fitted_attributes())
                 self._is_interrupted = True
-                # If warnings are errors, still raise the KeyboardInterrupt.
+                # Raise the KeyboardInterrupt even if warnings are errors.
                 with contextlib.suppress(ConvergenceWarning):
                     warn_user(
                         f"Training was interrupted after {loop.n_completed} of "
@@ -322,12 +322,12 @@ class FitMixin:
         sklearn_callbacks.on_train_end()
 
     def _validation_dataset(self, validation_set, data, y, classes):
-        """Return the validation set that was passed to `fit` as an ArrayDataset."""
+        """Convert the validation set that was passed to `fit` to an ArrayDataset."""
         X_val, y_val = validation_set
         y_encoded = encode_targets(y_val, classes)
         weight = None
         if data.weight is not None:
-            # Use the class weights of the training data, but no sample weights.
+            # Use the training data's class weights, but no sample weights.
             weight = np.ones(len(y_val), np.float32)
             by_class = check_weights(None, self.class_weight, data.images, y, classes)
             if by_class is not None:
@@ -354,7 +354,7 @@ class FitMixin:
         }
 
     def _input_statistics_of(self, images, rows, *, is_partial):
-        """Return the statistics for normalizing images, or None if not applicable.
+        """Return the statistics for normalizing images, or None if they are not needed.
 
         `fit` computes them from the images passed to it, and `partial_fit` from all
         images since the last `fit`.
@@ -431,7 +431,7 @@ class FitMixin:
             self._after_epoch(fitted)
 
     def _make_checkpointer(self, network, seed, classes, data, validation):
-        """Return the checkpointer of a fit, which does nothing without `memory`."""
+        """Return a checkpointer for a fit, or a NullCheckpointer without `memory`."""
         if self.memory is None:
             return NullCheckpointer()
         try:

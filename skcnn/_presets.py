@@ -9,7 +9,7 @@ _LARGE = {
     "epochs": 50,
     "batch_size": 16,
 }
-# The presets switch off the features that make the default network accurate.
+# The presets switch off the features that make the default network more accurate.
 _PLAIN = {
     "batch_norm": False,
     "pooling": None,
@@ -103,8 +103,8 @@ def overfitting_cnn(**params):
 def optimized_cnn(**params):
     """Make a large classifier that is regularized enough to generalize.
 
-    The network is that of :func:`overfitting_cnn`, with normalization of the input,
-    dropout rates of 0.3 and 0.4 (after the last block), an L2 penalty of 1e-3, and
+    The network is that of :func:`overfitting_cnn`, plus normalization of the input,
+    dropout rates of 0.3 (0.4 after the last block), an L2 penalty of 1e-3, and
     augmentation by random flips, rotations and zooms. With ``width_factor=2``, the
     network has 10,466,449 parameters for five classes and RGB images of 150 x 150
     pixels. It is trained for 50 epochs in batches of 16.

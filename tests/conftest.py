@@ -7,7 +7,7 @@ from helpers import PLAIN
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-# Draw figures without a display. This also applies to joblib's worker processes.
+# Draw figures without a display. joblib's worker processes inherit this setting.
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 

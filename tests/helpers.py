@@ -13,7 +13,7 @@ import pytest
 from skcnn import CNNClassifier
 from skcnn._fit import NETWORK_PARAMS
 
-# Plain gradient descent on cross-entropy, with everything else switched off.
+# Plain gradient descent on cross-entropy, with all other features switched off.
 PLAIN = {
     "batch_norm": False,
     "pooling": None,
@@ -22,7 +22,7 @@ PLAIN = {
     "augment": False,
 }
 
-# These settings enable everything that is random or has a state during training.
+# These settings enable every feature that is random or stateful during training.
 STOCHASTIC = {
     "filters": (4, 6),
     "dense_units": 8,
@@ -39,7 +39,7 @@ STOCHASTIC = {
     "average": True,
 }
 
-# The settings that the three presets share, from the reference notebook.
+# Settings from the reference notebook that all three presets share.
 PRESET = {
     "batch_norm": False,
     "pooling": None,

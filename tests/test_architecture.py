@@ -8,7 +8,7 @@ import pytest
 import skcnn
 
 PACKAGE = Path(skcnn.__file__).parent
-# For each subpackage, the subpackages that it may import (see CONTRIBUTING.md).
+# Maps each subpackage to the subpackages that it may import (see CONTRIBUTING.md).
 MAY_IMPORT = {
     "_utils": set(),
     "_network": {"_utils"},

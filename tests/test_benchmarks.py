@@ -56,8 +56,8 @@ def test_missed_target_and_different_accuracy_are_reported(benchmarks):
 def test_flops_of_large_network(benchmarks):
     run, tasks = benchmarks
     task = tasks.TASKS["epoch-64"]
-    # The first convolution needs 64 x 64 x 9 x 3 x 32 multiplications. Additions double
-    # the count, and training triples it.
+    # The first convolution needs 64 x 64 x 9 x 3 x 32 multiplications and the same
+    # number of additions. A training step needs three times as many operations.
     sides, channels = [64, 32, 16, 8, 4], [3, 32, 64, 128, 256, 512]
     convolutions = sum(
         s * s * 9 * a * b

@@ -79,7 +79,7 @@ def test_check_estimator_has_no_failures(check_results):
 def test_check_estimator_runs_the_full_suite(check_results, rows_cnn):
     generated = [check_name(check) for _, check in estimator_checks_generator(rows_cnn)]
     assert [r["check_name"] for r in check_results] == generated
-    # The number of checks drops if a change in the tags makes scikit-learn skip some.
+    # If a changed tag made scikit-learn omit some checks, their number would drop.
     known = {(1, 6): 62, (1, 9): 63}
     assert len(check_results) == known.get(VERSION, len(check_results))
     assert len(check_results) >= 60
@@ -249,7 +249,7 @@ def test_label_types(few, tiny_cnn, proba, labels):
     assert predicted.dtype == labels.dtype
     assert set(predicted) <= set(labels)
     assert np.mean(predicted == y) == network.score(few.images, y) > 0.9
-    # The names of the classes have no effect on the probabilities.
+    # Class names have no effect on the probabilities.
     assert_allclose(network.predict_proba(few.images), proba, rtol=1e-4)
 
 

@@ -59,7 +59,7 @@ def test_snippets_run(page, folder, monkeypatch):
     monkeypatch.chdir(folder)
     namespace = {"__name__": "__main__"}
     for line, code in snippets(page):
-        # Empty lines make the line numbers in tracebacks match those of the page.
+        # Add empty lines, so that line numbers in tracebacks match those in the page.
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
     plt.close("all")
 

@@ -235,8 +235,8 @@ def test_grid_search_resumes_after_an_interruption(
 
 @pytest.mark.slow
 def test_presets_underfit_overfit_and_generalize():
-    # Train on few images, so that the networks differ by more than the effects of seeds
-    # and rounding.
+    # Train on few images, so that the differences between the networks are larger than
+    # the effects of seeds and rounding.
     X, y = make_scenes(250, image_size=24, random_state=0, return_X_y=True)
     X_test, y_test = make_scenes(500, image_size=24, random_state=1, return_X_y=True)
     train, test, loss = {}, {}, {}

@@ -76,7 +76,7 @@ def test_unsorted_class_names(few, model):
     np.testing.assert_allclose(proba, expected[:, columns], atol=1e-6)
     labels = np.array(NAMES)[few.target]
     assert cnn.score(few.images, labels) > 0.9
-    # Training continues from the weights of the model.
+    # Training continues from the model's weights.
     cnn.set_params(warm_start=True, epochs=1)
     assert copy.deepcopy(cnn).fit(few.images, labels).score(few.images, labels) > 0.9
 
@@ -167,7 +167,7 @@ def test_clone_trains_a_new_network(few, model):
     assert fresh.score(few.images, few.target) > 0.8
     assert [v.shape for v in fresh.model_.get_weights()] == [v.shape for v in before]
     assert same_arrays(model.get_weights(), before)
-    # Fitting the classifier itself does not change the model either.
+    # Fitting the classifier itself does not change the model, either.
     cnn.fit(few.images, few.target)
     assert same_arrays(cnn.model_.get_weights(), fresh.model_.get_weights())
     assert same_arrays(model.get_weights(), before)
@@ -335,7 +335,7 @@ def test_unfreezing_layers_of_a_network_of_our_own(few, tiny_cnn, kind):
     )
     if kind == "builder":
         cnn.fit(few.images, few.target)
-    else:  # changing the learning rate must not unfreeze the layer either
+    else:  # a new learning rate must not unfreeze the layer, either
         cnn.set_params(learning_rate=3e-3).fit(few.images, few.target)
     np.testing.assert_array_equal(first.kernel.numpy(), before)
     assert cnn.n_epochs_ == 2

@@ -58,8 +58,8 @@ def test_attribution_is_concentrated_at_the_patch(network, method):
     attribution = method(network, X, target=y)
     assert attribution.shape == (20, SIZE, SIZE)
     assert attribution.dtype == np.float32
-    # A uniform attribution would have a share of at most a quarter: 12 x 12 of 24 x 24
-    # pixels, and less at the borders.
+    # If the attribution were uniform, the share near the patch would be at most a
+    # quarter: 12 x 12 of 24 x 24 pixels, or fewer at the borders.
     shares = share_near_patch(attribution, corners)
     assert np.median(shares) > 0.75
     assert (shares > 0.4).mean() > 0.9
@@ -82,8 +82,9 @@ def test_grad_cam_matches_finite_differences(network):
     for image, image_maps in enumerate(maps):
         weights = np.empty(maps.shape[-1])
         for channel in range(maps.shape[-1]):
-            # The derivative with respect to a constant that is added to the whole map
-            # is the sum of the map's gradient, which is proportional to its mean.
+            # Add a constant to the whole map. The derivative with respect to this
+            # constant is the sum of the gradient over the map, which is proportional to
+            # the mean that Grad-CAM uses.
             step = np.zeros_like(image_maps)
             step[..., channel] = 0.05
             logits = [
@@ -96,7 +97,7 @@ def test_grad_cam_matches_finite_differences(network):
         expected = np.maximum((image_maps * weights).sum(axis=-1), 0)
         found = grad_cam(network, X[[image]])[0]
         factor = SIZE // expected.shape[0]
-        # Average over the image pixels that each map pixel covers.
+        # For each map pixel, average over the image pixels that it covers.
         found = found.reshape(SIZE // factor, factor, SIZE // factor, factor).mean(
             (1, 3)
         )

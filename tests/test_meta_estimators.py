@@ -175,7 +175,8 @@ def test_bagging_on_rows(few, tiny_cnn):
     assert not np.allclose(*each)
     proba = bagging.predict_proba(few.rows)
     assert_allclose(proba, np.mean(each, axis=0), rtol=1e-6)
-    # If rows do not sum to one in float64, log_loss warns, and warnings are errors.
+    # log_loss would issue a warning, which fails the test, if any row of float64
+    # probabilities did not sum to one.
     assert log_loss(few.target, proba) < 0.8
     assert bagging.score(few.rows, few.target) > 0.8
 
@@ -204,7 +205,7 @@ def test_frozen_estimator_is_calibrated_without_training(few, tiny_cnn):
     network = tiny_cnn(epochs=40).fit(few.images[half], few.target[half] // 2)
     before = model_variables(network)
     frozen = FrozenEstimator(network)
-    flipped = 1 - few.target // 2  # as if the two labels were swapped
+    flipped = 1 - few.target // 2  # swap the two labels
     calibrated = CalibratedClassifierCV(frozen).fit(few.images[~half], flipped[~half])
     for left, right in zip(model_variables(network), before, strict=True):
         assert_array_equal(left, right)
@@ -243,7 +244,7 @@ def test_sample_weight_is_routed_through_a_search(
         search = GridSearchCV(network, {"learning_rate": [1e-2]}, cv=2)
         search.fit(few.images, few.target, sample_weight=weight)
     assert_same_weights(search.best_estimator_, fitted_with_weight)
-    # Scores are also weighted, so the class that is never predicted hardly counts.
+    # The scores are also weighted, so the class that is never predicted hardly matters.
     assert search.best_score_ > 0.8
 
 

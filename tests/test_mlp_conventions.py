@@ -38,7 +38,7 @@ def make(request, tiny_cnn):
     return functools.partial(tiny_cnn, image_shape=(8, 8))
 
 
-# scikit-learn warns that short training has not converged.
+# After short training, scikit-learn warns that the optimization has not converged.
 short_training = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )

@@ -30,7 +30,7 @@ def chosen_notebooks():
 @pytest.mark.skipif(
     not CHOICE, reason="minutes; set SKCNN_TEST_NOTEBOOKS to the built docs/gallery"
 )
-@pytest.mark.filterwarnings("default")  # warnings from Jupyter are not errors
+@pytest.mark.filterwarnings("default")  # Jupyter's warnings must not fail the test
 @pytest.mark.parametrize(
     "path", chosen_notebooks(), ids=lambda path: path.stem if path else "none"
 )

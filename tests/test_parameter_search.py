@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from skcnn import CNNClassifier
 from skcnn._utils._tensorflow import import_tensorflow
 
-# With the first value, a network learns nothing in five epochs.
+# With the first learning rate, a network learns nothing in five epochs.
 LEARNING_RATES = {"learning_rate": [1e-6, 1e-2]}
 
 
@@ -90,7 +90,7 @@ def failing_builder(meta, how="never"):
     return flatten_builder(meta)
 
 
-@pytest.mark.slow  # TensorFlow waits ten seconds for free memory
+@pytest.mark.slow  # TensorFlow waits ten seconds for memory
 @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 def test_failed_candidates_are_reported_with_their_reasons(few):
     """The candidates raise an error, run out of memory, or have a loss of NaN."""
@@ -177,7 +177,7 @@ def test_randomized_search(few, tiny_cnn):
     assert len(set(rates)) == 4
     assert np.all((rates > 1e-8) & (rates < 1e-1))
     assert set(search.cv_results_["param_batch_size"]) <= {32, 64}
-    # The search tries a learning rate that is too low to learn, but does not select it.
+    # The search tries a learning rate that is much too low, but does not select it.
     assert rates.min() < 1e-5
     assert search.best_params_["learning_rate"] > 1e-5
 

@@ -224,7 +224,7 @@ def test_fit_and_predict_do_not_change_global_state(params, precision):
     estimator.fit(X, y)  # the first fit may change the state by importing modules
     before = state()
     estimator.fit(X, y).predict(X)
-    # Remove the layer, because Keras draws a seed when unpickling it.
+    # Remove the layer, because Keras draws a seed when the layer is unpickled.
     estimator.set_params(augment=True)
     pickle.loads(pickle.dumps(estimator)).set_params(warm_start=True).fit(X, y)
     assert state() == before

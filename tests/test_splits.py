@@ -53,7 +53,8 @@ def test_folds_of_class_ordered_data_have_every_class(class_ordered, tiny_cnn):
         assert_array_equal(np.bincount(y[test]), np.full(10, 10))
         assert_array_equal(np.bincount(y[train]), np.full(10, 40))
         assert np.intersect1d(train, test).size == 0
-    # Without stratification, test folds would contain only unknown classes and score 0.
+    # Without stratification, a network would be tested only on classes that it has not
+    # seen in training, and its accuracy would be 0.
     assert results["test_score"].min() > 0.6
 
 

@@ -1,7 +1,7 @@
-"""Checkpoints on disk: results of finished fits, and the state of unfinished ones.
+"""Checkpoints on disk: the results of finished fits and the states of unfinished ones.
 
-This subpackage takes a fingerprint of everything that determines a fit and the state of
-its training. It returns the latest state of the same fit, whichever process wrote it.
-It imports only `_utils`, and does not depend on networks. A state consists of arrays
-and plain Python values.
+This subpackage stores the state of a fit under a fingerprint, which is a hash of
+everything that determines the fit. It returns the latest state that any process has
+stored under the same fingerprint. A state consists of arrays and plain Python values.
+The subpackage therefore does not depend on networks, and imports only `_utils`.
 """

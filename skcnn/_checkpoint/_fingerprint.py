@@ -1,11 +1,11 @@
 """Fingerprints: hashes of the contents of values, arrays and code.
 
-A fit may be loaded instead of trained only if everything that determines it is the
-same. This includes parameters, data, seed, versions, the code of the user's builder,
-and everything that this code refers to. A fingerprint is a hash of all of these.
-Installed code is identified by its name and version. All other code is identified by
-its contents, so that editing a builder, or a function that it calls, changes the
-fingerprint.
+The result of a stored fit may be loaded for a new fit only if everything that
+determines the result is the same for both. This includes the parameters, the data, the
+seed, the package versions, the code of the user's builder, and everything that this
+code refers to. A fingerprint is a hash of all of these. Installed code is identified by
+its name and version. All other code is identified by its contents, so that editing a
+builder, or a function that it calls, changes the fingerprint.
 """
 
 import dis
@@ -29,7 +29,7 @@ from .._utils._fixes import weight_decay_exclusions
 
 _PACKAGE_NAME = __package__.partition(".")[0]
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-# Modules in these folders are identified by the version of their package.
+# Modules in these folders are identified by their package's version.
 _INSTALLED = tuple(
     str(path) + os.sep
     for folder in (
@@ -41,9 +41,9 @@ _INSTALLED = tuple(
     for path in {Path(folder), Path(folder).resolve()}
 )
 # Do not remember the hash of a file that was modified less than this many seconds ago.
-# The clock of the file system may be too coarse to show another modification.
+# The file system's clock may be too coarse to reveal another modification.
 _RECENT = 10.0
-_CHUNK_BYTES = 2**24  # size of the copies of arrays that are not contiguous
+_CHUNK_BYTES = 2**24  # non-contiguous arrays are copied in chunks of this size
 
 
 class UnhashableError(TypeError):
@@ -51,15 +51,15 @@ class UnhashableError(TypeError):
 
 
 def fingerprint(*things):
-    """Return a hash of the contents of objects, as 32 hexadecimal digits.
+    """Return a hash of the contents of the given objects, as 32 hexadecimal digits.
 
     Parameters
     ----------
     *things : object
         Numbers, strings, arrays, containers of these, functions, classes and other
         objects. Installed code is identified by its name and version. Other code is
-        identified by its bytecode and the values that it refers to, regardless of
-        comments and line numbers. Lists and tuples of the same items have the same
+        identified by its bytecode and the values that it refers to, so comments and
+        line numbers do not matter. Lists and tuples of the same items have the same
         hash, and so do Python and NumPy scalars of the same value and kind.
 
     Returns
@@ -69,7 +69,7 @@ def fingerprint(*things):
     Raises
     ------
     UnhashableError
-        If an object has no contents to hash, such as a generator or an open file.
+        If an object, such as a generator or an open file, has no contents to hash.
     """
     return _fingerprint(things, {})
 
@@ -80,13 +80,13 @@ def _fingerprint(thing, seen):
         hasher.update(thing)
     except UnhashableError:
         raise
-    except Exception as error:  # an error in the user's code, or infinite recursion
+    except Exception as error:  # the user's code fails or recurses infinitely
         raise UnhashableError(f"{type(error).__name__}: {error}") from error
     return hasher.sha256.hexdigest()[:32]
 
 
 class _Hasher:
-    """Feeds objects to a hash, each with a prefix that identifies its kind.
+    """Feeds objects to a hash, each after a prefix that identifies its kind.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class _Hasher:
         self._seen = seen
 
     def update(self, thing):
-        """Hash any object."""
+        """Add an object of any kind to the hash."""
         add = self.sha256.update
         if isinstance(thing, np.generic):
             thing = thing.item()
@@ -125,9 +125,9 @@ class _Hasher:
             self.update(sorted(_fingerprint(item, dict(self._seen)) for item in thing))
         elif type(thing) in (dict, types.MappingProxyType):
             add(f"dict{len(thing)}:".encode())
-            for item in thing.items():  # a builder may depend on their order
+            for item in thing.items():  # keep the order, which may affect a builder
                 self.update(item)
-        elif id(thing) in self._seen:  # a function that calls itself, for example
+        elif id(thing) in self._seen:  # for example, in a function that calls itself
             add(f"seen{self._seen[id(thing)][0]}:".encode())
         else:
             # The reference keeps the object alive, so that its id is not reused.
@@ -175,7 +175,7 @@ class _Hasher:
             self._update_instance(thing)
 
     def _update_function(self, function):
-        """Hash the code of a function, and the outer values that the code refers to."""
+        """Add a function to the hash: its code and the values that it refers to."""
         globals_, imported = {}, {}
         for code in _nested_codes(function.__code__):
             for instruction in dis.get_instructions(code):
@@ -201,7 +201,7 @@ class _Hasher:
         )
 
     def _update_module(self, module):
-        """Hash a module's version and, if it is not installed, its file and imports."""
+        """Add a module to the hash, with its contents unless it is installed."""
         self.sha256.update(_version(module.__name__))
         if module.__name__ == "__main__" or _has_version(module):
             return
@@ -216,7 +216,7 @@ class _Hasher:
         self.update(sorted(modules.items()))
 
     def _update_instance(self, thing):
-        """Hash an object's class and state, or its Keras configuration and weights."""
+        """Add an object's class and its state or Keras configuration to the hash."""
         config = getattr(thing, "get_config", None)
         if config is not None:
             _, excluded = weight_decay_exclusions(thing)
@@ -233,7 +233,7 @@ class _Hasher:
         self.update((type(thing), contents[:2], items))
 
 
-# Entries that Python itself adds to the namespace of a class.
+# Entries that Python itself adds to a class's namespace.
 _NOT_CLASS_CONTENTS = frozenset(
     {
         *("__dict__", "__weakref__", "__doc__", "__module__", "__slotnames__"),
@@ -265,12 +265,12 @@ def _is_installed(thing):
         return False
     for part in thing.__qualname__.split("."):
         found = getattr(found, part, None)
-    # If a different object has this name, `thing` was made by a function, or copied.
+    # If a different object has this name, `thing` is a copy or was made by a function.
     return found is thing and _has_version(module)
 
 
 def _has_version(module):
-    """Return whether a module is built in, or part of skcnn or an installed package."""
+    """Return whether a module is built in, part of skcnn, or installed as a package."""
     file = getattr(module, "__file__", None)
     is_ours = module.__name__.partition(".")[0] == _PACKAGE_NAME
     return is_ours or file is None or str(file).startswith(_INSTALLED)
@@ -285,10 +285,10 @@ def _version(module_name):
 
 @functools.cache
 def versions():
-    """Return the versions of Python and of all packages that determine a fit.
+    """Return the versions of Python and of all packages that affect the result of fits.
 
-    The version of skcnn is a hash of its source files, because a checkout may be at any
-    commit and have local changes.
+    The version of skcnn is replaced by a hash of its source files, because a Git
+    checkout may be at any commit and have local changes.
 
     Returns
     -------
@@ -311,7 +311,7 @@ def versions():
 
 
 def sources_sha256(folder):
-    """Return the SHA-256 of all Python files below a folder, with their paths."""
+    """Return the SHA-256 of the paths and contents of Python files below a folder."""
     hasher = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         source = path.read_bytes()
@@ -326,11 +326,11 @@ _remembered = {}  # hashes of memory maps
 
 
 def array_sha256(array):
-    """Return the SHA-256 of the contents of an array, in C order.
+    """Return the SHA-256 of an array's values in C order.
 
-    A memory map of a whole file in mode "r" is read only once, because its hash is
-    remembered as long as the map exists. A file that has just been modified is an
-    exception.
+    A memory map that was opened in mode "r" is read only once, because its hash is
+    remembered as long as the map exists. This does not apply to slices of a memory map,
+    nor to a file that was modified only seconds ago.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def array_sha256(array):
 
 
 def _file_key(array):
-    """Return the file, modification time and layout of a memory map, or None."""
+    """Return a key for remembering the hash of a memory map, or None if impossible."""
     if array.flags.writeable or not isinstance(array, np.memmap):
         return None
     if not isinstance(array.base, mmap.mmap) or not array.filename:

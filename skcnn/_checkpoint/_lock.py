@@ -9,17 +9,17 @@ import threading
 import time
 
 _FORMAT_VERSION = 1
-# Seconds between two heartbeats of the owner, and seconds without a heartbeat after
-# which the lock is stale. The margin is wide because changes may take long to become
-# visible on network file systems.
+# Seconds between the owner's heartbeats, and seconds without a heartbeat after which
+# the lock is stale. The margin is wide, because changes on a network file system may
+# take a long time to become visible.
 _HEARTBEAT_INTERVAL, _STALE_AFTER = 5.0, 90.0
-# A process stops waiting if the owner makes no progress for this many seconds.
+# A process stops waiting if the lock's owner makes no progress for this many seconds.
 _WAIT_TIMEOUT = 3600.0
 _POLL_INTERVAL = 0.1
 
 
 class Lock:
-    """Lock file that names the training process, kept fresh by a heartbeat.
+    """Lock file that names the training process, which touches it at regular intervals.
 
     The lock saves time, but correctness does not depend on it. If two processes train
     the same network because one considers the other's lock stale, both write the same
@@ -36,18 +36,18 @@ class Lock:
         self._released = None  # a threading.Event while the lock is held
 
     def acquire(self, get_progress, is_waiting_useless):
-        """Wait until no live, progressing process holds the lock, and acquire it.
+        """Acquire the lock, after waiting while a live process holds it.
 
-        Return without the lock if waiting is useless or the owner makes no progress.
-        The caller then trains at the same time as the owner.
+        Return without the lock if waiting is useless or the owner has made no progress
+        for a long time. The caller then trains at the same time as the owner.
 
         Parameters
         ----------
         get_progress : callable
             Function that returns a value that changes when the owner makes progress.
         is_waiting_useless : callable
-            Function that takes the value of `get_progress` and returns whether to stop
-            waiting.
+            Function that takes the return value of `get_progress` and returns whether
+            to stop waiting.
         """
         owner, progress = None, None
         owner_since, progress_since = 0.0, time.monotonic()
@@ -96,7 +96,7 @@ class Lock:
             threading.Thread(
                 target=self._send_heartbeats, args=[released], daemon=True
             ).start()
-        except BaseException:  # the disk is full, for example
+        except BaseException:  # for example, if the disk is full
             released.set()
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -112,7 +112,7 @@ class Lock:
                 os.utime(self.path)
             except FileNotFoundError:  # another process broke the lock
                 return
-            except OSError:  # a temporary error of a network file system
+            except OSError:  # network file systems may fail temporarily
                 pass
 
     def _read_owner(self):
@@ -135,7 +135,7 @@ class Lock:
 
 
 def _is_alive(owner):
-    """Return False only if the owner is known to be dead."""
+    """Return False if the owner is known to be dead, and True otherwise."""
     try:
         metadata = json.loads(owner[0])
         if metadata["host"] != socket.gethostname() or os.name != "posix":
@@ -143,6 +143,6 @@ def _is_alive(owner):
         os.kill(metadata["pid"], 0)
     except ProcessLookupError:
         return False
-    except Exception:  # unreadable contents, or a process of a different user
+    except Exception:  # invalid metadata, or another user's process
         return True
     return True

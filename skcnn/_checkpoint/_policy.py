@@ -1,4 +1,4 @@
-"""Decide when a fit reads, writes and waits for checkpoints."""
+"""Decide when a fit reads checkpoints, writes them, or waits for another process."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ from ._store import CHECKPOINT, FINISHED, STOPPED, CheckpointStore
 
 # Writing checkpoints takes at most this share of the training time.
 _MAX_OVERHEAD = 0.02
-# Assumed speed of writing, until the first checkpoint has been timed.
+# Assumed writing speed until the first checkpoint has been timed.
 _BYTES_PER_SECOND = 2e8
 
 
@@ -34,15 +34,15 @@ class NullCheckpointer:
 
 
 class Checkpointer:
-    """Resumes a fit from its store and writes its checkpoints.
+    """Resumes a fit from its latest checkpoint and writes new checkpoints.
 
-    Use it as a context manager around training. On entry, it waits until no other
-    process trains the same fit.
+    Use it as a context manager around training. On entry, it waits while another
+    process runs the same fit.
 
     Parameters
     ----------
     location : pathlib.Path
-        Folder of all fits.
+        Folder that contains one subfolder for each fit.
     key : str
         Fingerprint of the fit; see :class:`~skcnn._checkpoint._store.CheckpointStore`.
     n_epochs : int
@@ -53,9 +53,9 @@ class Checkpointer:
     Attributes
     ----------
     start : TrainingState or None
-        The stored state with the most epochs, but at most `n_epochs`.
+        The stored state after the largest number of epochs up to `n_epochs`, if any.
     is_complete : bool
-        Whether nothing is left to train.
+        Whether `start` is the final state of the fit, so that no training is needed.
     """
 
     def __init__(self, location, key, n_epochs, shapes):
@@ -93,7 +93,7 @@ class Checkpointer:
         self._lock.release()
 
     def checkpoint(self, make_state):
-        """Write a checkpoint, unless writing would take too large a share of the time.
+        """Write a checkpoint unless this would take too large a share of the run time.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class Checkpointer:
             self._write(CHECKPOINT, make_state())
 
     def finish(self, make_state, *, finished):
-        """Write the last state of a fit.
+        """Write the last state of the fit.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def _warn_on_oserror(self):
-        """Turn an OSError into a warning, because a fit does not need checkpoints."""
+        """Turn an OSError into a warning, because a fit can do without checkpoints."""
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""List, read and write the files of one fit in its folder.
+"""List, read and write the files in the folder of one fit.
 
 A file is written under a temporary name, flushed to disk and renamed. Its name contains
 the SHA-256 of its contents, so a file whose contents match its name is complete,
@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_memory
 from .._utils._warnings import warn_user
 
 _FORMAT_VERSION = 1
-# A file contains the state of a fit that has trained all its epochs ("finished"), that
-# early stopping has ended ("stopped"), or that has not ended yet ("checkpoint").
+# A file contains the state of a fit that has trained for all its epochs ("finished"),
+# that was ended by early stopping ("stopped"), or that is not complete ("checkpoint").
 KINDS = FINISHED, STOPPED, CHECKPOINT = "finished", "stopped", "checkpoint"
 _NAME = re.compile(rf"({'|'.join(KINDS)})-(\d+)-([0-9a-f]{{64}})\.npz")
 _TEMPORARY = ".writing-"
@@ -41,7 +41,8 @@ class TrainingState:
     n_epochs : int
         Number of epochs trained.
     variables : list of ndarray
-        Everything that training changes: network weights, optimizer state, averages.
+        Everything that training changes: the network weights, their averages and the
+        state of the optimizer.
     history : dict of str to list of float
     early_stopping : dict
         State of early stopping, except for the network weights. Empty if there is no
@@ -63,7 +64,7 @@ class TrainingState:
 
 
 def store_location(memory):
-    """Return the folder for checkpoints in `memory`, next to joblib's own results.
+    """Return the folder for checkpoints, a subfolder of the folder of `memory`.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def store_location(memory):
     Raises
     ------
     TypeError
-        If `memory` is anything else.
+        If `memory` is none of these types.
     """
     if isinstance(memory, os.PathLike):
         memory = os.fspath(memory)
@@ -95,16 +96,16 @@ def store_location(memory):
 
 
 class CheckpointStore:
-    """The states of one fit, in a folder of their own.
+    """Folder that stores the states of one fit.
 
     Parameters
     ----------
     location : pathlib.Path
-        Folder of all fits.
+        Folder that contains one subfolder for each fit.
     key : str
         Fingerprint of everything that determines the fit except its number of epochs.
-        It has 32 hexadecimal digits, as `joblib.Memory.reduce_size` expects of the
-        names of folders.
+        It has 32 hexadecimal digits, because `joblib.Memory.reduce_size` considers only
+        folders with such names.
     shapes : list of (shape, dtype)
         Shapes and dtypes of the variables in a state.
     """
@@ -116,7 +117,7 @@ class CheckpointStore:
         self._corrupt = set()
 
     def entries(self):
-        """Return the epochs, kind and name of each file, most epochs first."""
+        """Return (number of epochs, kind, name) for each file, in descending order."""
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -125,7 +126,7 @@ class CheckpointStore:
         return sorted(((int(m[2]), m[1], name) for m, name in found), reverse=True)
 
     def read_latest(self, max_epochs, on_error):
-        """Return the state after the most epochs, but at most `max_epochs`.
+        """Return the stored state with the largest number of epochs up to `max_epochs`.
 
         Corrupt files are ignored, with a warning.
 
@@ -148,7 +149,7 @@ class CheckpointStore:
                     pass
                 except (OSError, MemoryError) as error:  # the file itself may be intact
                     on_error(f"{self.folder / name} cannot be read: {error}")
-                except Exception as error:  # zipfile and NumPy raise various types
+                except Exception as error:  # zipfile and NumPy raise various errors
                     self._corrupt.add(name)
                     warn_user(
                         f"{self.folder / name} in memory= is corrupt ({error}); "
@@ -185,7 +186,7 @@ class CheckpointStore:
         )
 
     def write(self, kind, state):
-        """Write a file completely or not at all, and then remove older checkpoints."""
+        """Write a state completely or not at all, and then remove older checkpoints."""
         metadata = {
             "format_version": _FORMAT_VERSION,
             "key": self._key,
@@ -227,11 +228,11 @@ class CheckpointStore:
             if (is_older and name != new_name) or name in self._corrupt:
                 with contextlib.suppress(
                     OSError
-                ):  # on Windows, if the file is open in another process
+                ):  # on Windows if another process has it open
                     (self.folder / name).unlink()
 
     def promote(self, n_epochs):
-        """Mark the checkpoint of `n_epochs` epochs, if any, as a finished fit."""
+        """Mark the checkpoint after `n_epochs` epochs, if any, as a finished fit."""
         for other_n_epochs, kind, name in self.entries():
             if other_n_epochs == n_epochs and kind == CHECKPOINT:
                 finished = name.replace(CHECKPOINT, FINISHED, 1)
@@ -239,7 +240,7 @@ class CheckpointStore:
                     os.replace(self.folder / name, self.folder / finished)
 
     def mark_as_used(self):
-        """Mark the folder as recently used, for `joblib.Memory.reduce_size`."""
+        """Set the time of last use that `joblib.Memory.reduce_size` reads."""
         with contextlib.suppress(OSError):
             os.utime(self.folder)
 
@@ -252,9 +253,9 @@ class CheckpointStore:
 
 
 def _as_builtin_dtype(array):
-    """Return `array`, viewed as unsigned integers if NumPy's format lacks its dtype.
+    """Return `array`, viewed as unsigned integers if NumPy cannot store its dtype.
 
-    For example, the format does not support bfloat16.
+    For example, NumPy's file format does not support bfloat16.
     """
     if array.dtype.isbuiltin == 1:
         return array
@@ -269,7 +270,7 @@ def _view_as(array, name):
 
 
 def _sync_folder(folder):
-    """Flush the names in a folder to disk, if the system supports this."""
+    """Flush a folder's list of files to disk, if the operating system supports this."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

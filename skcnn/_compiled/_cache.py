@@ -1,11 +1,12 @@
-"""Graphs that are traced once and bound to the variables of many networks.
+"""Graphs that are traced once and then bound to the variables of many networks.
 
 Tracing a graph takes longer than training a small network, and a search consists of
 many short fits. The networks of these fits usually differ only in numeric values, and
-then have the same graph signature. A graph is therefore traced once, on a template, and
-stored under the signature. TensorFlow passes variables to a graph as inputs ("captured
-inputs"). Called with the variables of another network with the same signature, the
-graph runs on that network.
+then have the same graph signature. A graph is therefore traced only once for each
+signature. A separate network, the template, is used for this, and the graph is stored
+under the signature. TensorFlow passes variables to a graph as inputs ("captured
+inputs"). If a graph is called with the variables of another network that has the same
+signature, it computes the results of that network.
 """
 
 import collections
@@ -33,7 +34,7 @@ def trace(function, signature, keras_settings, optimizer=None):
     function : callable
     signature : list of tf.TensorSpec
     keras_settings : dict
-        The network's settings of Keras, under which to trace.
+        The network's Keras settings, which apply while the function is traced.
     optimizer : keras.optimizers.Optimizer, default=None
         The optimizer that `function` calls, if any.
 
@@ -47,14 +48,14 @@ def trace(function, signature, keras_settings, optimizer=None):
 
 
 class SharedGraph:
-    """Graph that was traced on a template, for all networks with one signature.
+    """Graph that all networks with the same signature share.
 
     Parameters
     ----------
     make_function : callable
         Function that takes a template and returns a function and its input signature.
     network : TrainableNetwork
-        Any network with the signature.
+        Any network that has this signature.
 
     Raises
     ------
@@ -79,7 +80,7 @@ class SharedGraph:
             raise UnsupportedModelError
         self._order = [positions[id(handle)] for handle in captured]
         # The graph keeps the template's variables alive, but never uses their values.
-        # Replace the values with empty tensors to free their memory.
+        # Replace these values with empty tensors to free memory.
         for variable in variables:
             tf.raw_ops.AssignVariableOp(
                 resource=variable.value.handle, value=tf.zeros(0, variable.dtype)
@@ -104,7 +105,8 @@ def get_or_trace(key, make_function, network):
     Parameters
     ----------
     key : tuple
-        Distinguishes the graphs of networks with the same signature.
+        Distinguishes different graphs for the same signature, such as the graphs for
+        training and for prediction.
     make_function : callable
         As for :class:`SharedGraph`.
     network : TrainableNetwork

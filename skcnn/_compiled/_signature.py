@@ -19,8 +19,8 @@ import keras
 from .._utils._fixes import compile_arguments, is_from_keras, weight_decay_exclusions
 from ._template import get_scalars, is_active_dropout
 
-# Layers whose configuration determines their operations. `Normalization` is omitted,
-# because `adapt` computes its constants, which are not variables.
+# Layers whose operations depend only on their configuration. `Normalization` is not
+# among them, because its operations contain constants that `adapt` computes.
 _LAYERS = frozenset(
     {
         keras.layers.Activation,
@@ -133,14 +133,14 @@ def _signature(network):
     ]
     signature = json.dumps(_without_values(parts, scalars))
     if len(scalars) != len(get_scalars(model)):
-        raise UnsupportedModelError  # a penalty on activations, for example
+        raise UnsupportedModelError  # for example, a penalty on activations
     return signature
 
 
 def _is_builtin_layer(layer):
     activation = getattr(layer, "activation", None)
-    # Reject lambdas, for example as initializers, because Keras issues a warning when
-    # it serializes them.
+    # Reject layers with a lambda, for example as an initializer, because Keras issues a
+    # warning when it serializes a lambda.
     has_lambda = any(
         getattr(value, "__name__", None) == "<lambda>" for value in vars(layer).values()
     )
@@ -152,8 +152,8 @@ def _without_names(config):
     """Return the `config` of a network with numbers in place of layer names.
 
     Automatic names differ between networks, because Keras numbers them consecutively.
-    Names are replaced only where a layer's name is expected, because a layer and the
-    value of a setting may have the same name, such as "relu".
+    Names are replaced only where a layer's name is expected, because the name of a
+    layer may equal the value of a setting, such as "relu".
     """
     layers = config["layers"]
     indices = {layer["config"]["name"]: i for i, layer in enumerate(layers)}

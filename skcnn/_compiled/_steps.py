@@ -22,8 +22,8 @@ def _spec(array_shape, dtype):
 def _loop_over_batches(step, augment):
     """Return a function that sums the results of `step` over the batches of a chunk."""
     # Make the step a separate function that is not inlined. If it were inlined, only
-    # some of its operations would get oneDNN kernels, depending on an iteration order
-    # in TensorFlow that varies between processes.
+    # some of its operations would get oneDNN kernels. Which ones would depend on an
+    # iteration order in TensorFlow that varies between processes.
     if is_noinline_quiet():
         step = tf.function(
             step, autograph=False, experimental_attributes={"_noinline": True}
@@ -39,8 +39,8 @@ def _loop_over_batches(step, augment):
             images = tf.cast(x[first:stop], tf.float32)
             if augment is not None:
                 changed = augment(images, tf.stack([seed, first_index + i]))
-                # Restore the static shape, which resampling loses and which layers need
-                # in older versions of Keras.
+                # Resampling loses the static shape, which layers in older versions of
+                # Keras need. Restore it.
                 images = tf.ensure_shape(changed, images.shape)
             w = None if weight is None else weight[first:stop]
             return i + 1, totals + step(images, y[first:stop], w)
@@ -126,7 +126,7 @@ class EpochRunner:
         specs = [_spec(image_shape, image_dtype), _spec(target_shape, target_dtype)]
         specs += [_spec((), tf.float32)] if weighted else []
         self._dtypes = [spec.dtype for spec in specs]
-        # Add the sums so far, batch size, seed and index of the first batch.
+        # Add the current sums, the batch size, the seed, and the first batch's index.
         specs += [tf.TensorSpec((2,), tf.float64), *[tf.TensorSpec((), tf.int32)] * 3]
         settings = augment if isinstance(augment, dict) else None
         if settings is not None:
@@ -182,7 +182,7 @@ class EpochRunner:
             self.model.reset_metrics()
 
     def __call__(self, chunk, seed, first_index):
-        """Run all batches of a chunk of images, targets and any sample weights."""
+        """Run all batches of a chunk: images, targets and any sample weights."""
         inputs = [
             tf.convert_to_tensor(part, dtype)
             for part, dtype in zip(chunk, self._dtypes, strict=True)
@@ -197,10 +197,10 @@ class EpochRunner:
         self._n += len(chunk[0])
 
     def logs(self):
-        """Return the loss and metrics since :meth:`start`, as a dict of float."""
+        """Return the loss and metrics since :meth:`start`, as a dict of floats."""
         if not self._is_shared:
             logs = {k: float(v) for k, v in self.model.get_metrics_result().items()}
-            # Put the loss first, because older versions of Keras sort by name.
+            # Put the loss first, because older versions of Keras sort logs by name.
             return {"loss": logs.pop("loss"), **logs}
         loss, accuracy = (float(total) / self._n for total in self._totals.numpy())
         return {"loss": loss} | ({"accuracy": accuracy} if self._has_accuracy else {})

@@ -1,11 +1,11 @@
-"""Templates: networks on which graphs are traced, in place of other networks.
+"""Templates: networks that stand in for other networks while graphs are traced.
 
 A template has the same structure as the network that it stands for. Its own values are
 never used, because the graph is called with the variables of other networks. A template
 computes the same results as the network, but batch normalization and Adam are faster.
-TensorFlow computes each in a single operation, but Keras uses many. Numbers that may
-differ between networks with the same signature become tensors while the graph is
-traced.
+The template computes each of these in a single operation, but Keras uses many. Numbers
+that may differ between networks with the same signature become tensors while the graph
+is traced.
 
 Each fast implementation is used only where it can replace Keras' own. The results agree
 up to float32 rounding.
@@ -21,7 +21,7 @@ from .._utils._fixes import adam_slots, is_fused_adam_possible
 
 
 def is_active_dropout(config):
-    """Return whether the rate of this dropout layer is a scalar input of the graph."""
+    """Return whether graphs take the rate of a dropout layer as a scalar input."""
     return config["rate"] > 0 and config["noise_shape"] is None
 
 
@@ -61,7 +61,7 @@ def get_scalars(model):
 
 
 def set_scalars(model, scalars):
-    """Set the attributes that :func:`get_scalars` reads to parts of a tensor."""
+    """Replace the values that :func:`get_scalars` reads with elements of a tensor."""
     i = 0
     for thing, name in _scalar_attributes(model):
         if isinstance(getattr(thing, name), list):
@@ -73,7 +73,7 @@ def set_scalars(model, scalars):
         i += n
 
 
-# Layers that compute faster than Keras' own
+# Faster versions of Keras' layers
 
 
 class _Dropout(keras.layers.Dropout):
@@ -122,8 +122,8 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
             is_training=trains,
         )
         if trains:
-            # The operation returns the unbiased variance, but Keras averages the
-            # variance of the batch, which is smaller by a factor of (n - 1) / n.
+            # The operation returns the unbiased variance, but Keras averages the biased
+            # variance, which is smaller by a factor of (n - 1) / n.
             n = tf.cast(tf.size(x) // tf.shape(x)[3], tf.float32)
             for moving, value in (
                 (self.moving_mean, mean),
@@ -137,14 +137,15 @@ class _FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 class _NormalizedInput(_FusedBatchNormalization):
-    """Normalization of the images without scale and offset.
+    """Normalization of the images without the learned scale and offset.
 
     :class:`_FoldedConv2D` applies both to its kernels instead. The output then depends
     on no weights, so training needs no gradient with respect to the output. That
     gradient would cost as much as a gradient of the whole convolution.
 
-    The output has an additional channel of ones, by which the offset is multiplied. The
-    padding around the image has no ones, because it is added after normalization.
+    The output has an additional channel of ones, by which the offset is multiplied. In
+    the padding around the image, this channel is zero, because the padding is added
+    after the normalization.
     """
 
     def compute_output_shape(self, input_shape):
@@ -162,11 +163,11 @@ class _FoldedConv2D(keras.layers.Conv2D):
     """Convolution that follows :class:`_NormalizedInput`.
 
     It applies the scale and offset of the normalization to its kernels instead of to
-    the images. It adds the same terms in a different order.
+    the images. This adds the same terms in a different order.
     """
 
     # Function that returns the normalization layer. If the layer itself were an
-    # attribute, Keras would track it as a part of this layer.
+    # attribute, Keras would track it as part of this layer.
     normalization = None
 
     def build(self, input_shape):
@@ -194,9 +195,9 @@ class _FoldedConv2D(keras.layers.Conv2D):
 
 
 def _normalized_convolution(model):
-    """Return the normalization of the input and the next convolution, or (None, None).
+    """Return the input normalization and the convolution after it, or (None, None).
 
-    A rescaling may come first, because it has no weights.
+    A rescaling layer may precede the normalization, because it has no weights.
     """
     try:
         if type(model) is keras.Sequential:
@@ -211,7 +212,7 @@ def _normalized_convolution(model):
                 (normalization,) = _consumers(model, normalization.output)
             (convolution,) = _consumers(model, normalization.output)
     except (AttributeError, StopIteration, ValueError):
-        # Such layers are missing or not unique, or they are called repeatedly.
+        # A layer is missing, not unique, or called repeatedly.
         return None, None
     if (
         type(normalization) is keras.layers.BatchNormalization
@@ -234,7 +235,7 @@ def _consumers(model, tensor):
     ]
 
 
-# Optimizers that compute faster than Keras' own
+# Faster versions of Keras' optimizers
 
 
 class _FusedAdam:
@@ -285,7 +286,7 @@ def _optimizer_class(optimizer):
 
 
 def make_template(network):
-    """Make a network of the same structure, on which a graph can be traced.
+    """Make a network with the same structure as `network`, for tracing graphs.
 
     Parameters
     ----------

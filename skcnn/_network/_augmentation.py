@@ -13,7 +13,7 @@ FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 def check_augment(augment):
-    """Return settings of :func:`random_affine`, a layer, or None for no augmentation.
+    """Convert `augment` to settings of :func:`random_affine`, a layer or None.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def check_augment(augment):
         return None
     if augment is True:
         return dict(DEFAULTS)
-    if isinstance(augment, str):  # fit accepts only the string "auto"
+    if isinstance(augment, str):  # "auto", because fit rejects other strings
         augment = AUTO
     if not isinstance(augment, dict):
         return augment
@@ -140,7 +140,7 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     ----------
     images : tf.Tensor of shape (n, height, width, channels) and dtype float32
     seed : tf.Tensor of shape (2,) and dtype int32
-        Seed of stateless random numbers. The same seed gives the same images.
+        Seed of the random changes. The same seed always gives the same changes.
     flip : {"horizontal", "vertical", "horizontal_and_vertical"} or None
         Directions in which to flip, each with a probability of one half.
     rotation : float
@@ -174,8 +174,8 @@ def random_affine(images, seed, *, flip, rotation, zoom):
     if flip in ("vertical", "horizontal_and_vertical"):
         sign_y = tf.where(draws[3] < 0, -ones, ones)
     cos, sin = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # Map each pixel of the result to its source pixel, relative to the center of the
-    # image. Flip first, then rotate and scale.
+    # Map each pixel of the result to its source pixel. The coordinates are relative to
+    # the center of the image. Flip first, then rotate and scale.
     a, b = cos * sign_x, -sin * sign_y
     c, d = sin * sign_x, cos * sign_y
     center_x, center_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0

@@ -16,8 +16,8 @@ from .._utils._fixes import compile_arguments, is_from_keras
 from ._outputs import output_activation, single_loss
 
 _MISSING = object()
-# Importing scikeras replaces these methods for the whole process. We undo this, because
-# Keras 3 can pickle and copy its objects without the replacements.
+# Importing scikeras replaces these methods for the whole process. We restore them,
+# because Keras 3 can pickle and copy its objects without the replacements.
 _REPLACED_METHODS = [
     (keras.Model, "__reduce__"),
     (keras.Model, "__deepcopy__"),
@@ -54,10 +54,10 @@ _scikeras = _import_scikeras()
 
 
 def _with_named_arguments_only(builder):
-    """Wrap a builder so that it gets ``meta`` only if its signature names it.
+    """Wrap a builder so that it gets ``meta`` only if its signature contains ``meta``.
 
-    scikeras passes all available arguments to a builder with ``**kwargs``. Builders
-    often pass these on to layers, which would reject them.
+    If a builder takes ``**kwargs``, scikeras passes all available arguments to it. Such
+    a builder often passes them on to layers, which would reject them.
     """
     signature = inspect.signature(builder)
 
@@ -79,8 +79,8 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
     """
 
     def _check_model_param(self):
-        # scikeras accepts only functions, partials and built Keras models. Our builders
-        # may be any callable but a model, which would keep its weights from fit to fit.
+        # scikeras accepts only functions, partials and built Keras models. We accept
+        # any callable except a model, which would keep its weights from fit to fit.
         # CNNClassifier has already checked the builder.
         return _with_named_arguments_only(self.model)
 
@@ -102,12 +102,13 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
         if not model.built:
             model.build((None, *meta["image_shape_"]))
         if not is_from_keras(model):
-            # A subclass of keras.Model may create its variables in its first call.
+            # A subclass of keras.Model may create its variables when first called.
             model(np.zeros((1, *meta["image_shape_"]), np.float32), training=False)
         self.loss = default_loss(model, label_smoothing)
         if model.compiled and model.loss is None:
-            # The builder compiled with `compile_kwargs`. As in scikeras, these contain
-            # no loss, because the loss depends on the outputs. Replace only the loss.
+            # The builder has compiled the model with `compile_kwargs`. As in scikeras,
+            # these contain no loss, because the loss depends on the model's outputs.
+            # Replace only the loss.
             arguments = compile_arguments(model) or {"optimizer": model.optimizer}
             model.compile(**arguments | {"loss": self.loss})
         self.model_ = model
@@ -121,7 +122,7 @@ class _Adapter(_scikeras.wrappers.KerasClassifier):
 
 
 def default_loss(model, label_smoothing):
-    """Return the loss that fits the outputs of a network."""
+    """Return the loss to use by default for the outputs of a network."""
     if getattr(model, "output_shape", (None,))[-1] == 1:
         return "binary_crossentropy"
     if label_smoothing:
@@ -221,7 +222,7 @@ def check_network(model, images, n_classes):
 
 
 def _gives_probabilities(model, images):
-    """Return whether all outputs are in [0, 1], and sum to 1 if there are several."""
+    """Return whether all outputs are in [0, 1] and, if there are several, sum to 1."""
     several = model.output_shape[-1] > 1
     last = model.layers[-1]
     while isinstance(last, keras.Model):
@@ -245,8 +246,8 @@ def _gives_probabilities(model, images):
 def target_encoder(model, n_classes):
     """Return a function that converts class indices to targets for the loss.
 
-    scikeras needs the loss as a parameter, even if the builder also compiles the
-    network with it. Here, the loss of the compiled network is used.
+    In scikeras, the loss must also be passed as a parameter if the builder compiles the
+    network with it. This function uses the loss of the compiled network instead.
     """
     if model.output_shape[-1] == 1:
         return lambda y_encoded: y_encoded.astype(np.float32).reshape(-1, 1)
@@ -261,9 +262,9 @@ def _takes_class_indices(model, n_classes):
     """Return whether the loss expects class indices rather than one-hot rows.
 
     For Keras' own losses, the name decides. A user-defined loss is tried with both
-    kinds of targets. With the kind that it expects, it is lower for outputs that favor
-    the right class than for outputs that favor a wrong class. If this holds for both
-    kinds or for neither, the name decides.
+    kinds of targets. With the kind that it expects, such a loss is lower for outputs
+    that favor the right class than for outputs that favor a wrong class. If this holds
+    for both kinds or for neither, the name decides.
     """
     loss = single_loss(model)
     by_name = "sparse" in _loss_name(model)
@@ -301,5 +302,5 @@ def _prefers_right_class(model, loss, encode, n_classes):
             mean_loss(k, [k, k]) < mean_loss(k, [(k + 1) % n_classes] * 2)
             for k in np.unique(np.linspace(0, n_classes - 1, 5, dtype=int))
         )
-    except Exception:  # the loss expects targets of a different kind
+    except Exception:  # the loss does not accept these targets
         return False

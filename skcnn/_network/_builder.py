@@ -3,16 +3,16 @@
 import math
 
 # If images have at least this height and width, the first convolution has strides of 2.
-# A step then takes a quarter of the time, without a measurable loss of accuracy.
+# A training step then takes a quarter of the time, without measurable loss of accuracy.
 _LARGE_IMAGE = 32
-# Momentum of batch normalization. With Keras' default of 0.99, it takes hundreds of
-# steps to forget the initial statistics, more than a fit on few images has. The presets
-# keep Keras' default.
+# Momentum of batch normalization. With Keras' default of 0.99, the moving averages take
+# hundreds of steps to forget their initial values. A fit on few images has fewer steps.
+# The presets keep Keras' default.
 _MOMENTUM, _KERAS_MOMENTUM = 0.9, 0.99
 
 
 def scaled_filters(filters, last_filters, width_factor):
-    """Return the number of filters of each block."""
+    """Return the number of filters in each block."""
     filters = list(filters)
     if last_filters is not None:
         filters[-1] = last_filters
@@ -81,16 +81,15 @@ def build_cnn(
         (child,) = seed.spawn(1)
         return kind(seed=int(child.generate_state(1)[0] >> 1))
 
-    # Keras numbers its automatic names consecutively within a process. With explicit
+    # Keras numbers automatic layer names consecutively within a process. With explicit
     # names, the same fit gives the same network in any process.
     inputs = Input(meta["image_shape_"], name="images")
     x = inputs
     momentum = _MOMENTUM if batch_norm else _KERAS_MOMENTUM
     if normalize:
-        # Bring images to mean 0 and variance 1 with the statistics of the training
-        # images, so that the moving averages of the normalization start at the right
-        # values. Use float32, because values far from zero would lose their last digits
-        # in bfloat16.
+        # Use the training images' statistics to rescale images to mean 0 and variance
+        # 1, so that the moving averages of the normalization start at the right values.
+        # Use float32, because in bfloat16, values far from zero would lose precision.
         scale, offset = meta["input_rescaling_"]
         x = layers.Rescaling(scale, offset, dtype="float32", name="rescale")(x)
         x = layers.BatchNormalization(momentum=momentum, dtype=dtype, name="normalize")(
@@ -99,7 +98,7 @@ def build_cnn(
     if stem_strides is None:
         stem_strides = 2 if min(meta["image_shape_"][:2]) >= _LARGE_IMAGE else 1
     widths = scaled_filters(filters, last_filters, width_factor)
-    # Parameter values in a search are often NumPy scalars, which Keras rejects.
+    # A search may pass parameter values as NumPy scalars, which Keras rejects.
     kernel_size, stem_strides, l2 = int(kernel_size), int(stem_strides), float(l2)
     for block, width in enumerate(widths, start=1):
         first, last = block == 1, block == len(widths)
@@ -110,8 +109,8 @@ def build_cnn(
             padding="same",
             activation=None if batch_norm else "relu",
             use_bias=not batch_norm,
-            # Use the initialization of He et al. (2015) if relu follows normalization.
-            # The presets keep Keras' default (Glorot and Bengio, 2010).
+            # With batch normalization, use the initialization of He et al. (2015). The
+            # presets keep Keras' default (Glorot and Bengio, 2010).
             kernel_initializer=initializer(
                 initializers.HeNormal if batch_norm else initializers.GlorotUniform
             ),
@@ -124,13 +123,13 @@ def build_cnn(
                 momentum=momentum, dtype=dtype, name=f"batch_norm_{block}"
             )(x)
             x = layers.Activation("relu", dtype=dtype, name=f"relu_{block}")(x)
-        # Do not pool an axis that has only one pixel left, as in small images.
+        # In small images, an axis may have only one pixel left. Do not pool this axis.
         pool = tuple(2 if size >= 2 else 1 for size in x.shape[1:3])
         if pool != (1, 1):
             x = layers.MaxPooling2D(pool, dtype=dtype, name=f"pool_{block}")(x)
         rate = last_dropout if last else dropout
         if rate:
-            # fit sets the seed of every dropout layer, so this one has no effect.
+            # fit sets the seed of every dropout layer, so this seed has no effect.
             x = layers.Dropout(rate, seed=0, dtype=dtype, name=f"dropout_{block}")(x)
     if pooling is None:
         x = layers.Flatten(dtype=dtype, name="flatten")(x)
@@ -145,7 +144,7 @@ def build_cnn(
             dtype=dtype,
             name=f"dense_{index}",
         )(x)
-    # A softmax in bfloat16 would give probabilities with only three digits.
+    # In bfloat16, softmax would give probabilities with only three digits.
     outputs = layers.Dense(
         meta["n_classes_"],
         activation="softmax",

@@ -5,7 +5,7 @@ import inspect
 
 from .._utils._validation import did_you_mean
 
-# Arguments that fit passes to a builder, and that the user therefore cannot set.
+# Arguments that the user cannot set, because fit passes them to the builder.
 _PASSED_BY_FIT = {"meta", "compile_kwargs", "params"}
 NO_VALUE = inspect.Parameter.empty
 
@@ -41,9 +41,9 @@ def builder_parameters(model):
     values : dict of str to object
         The value of each parameter, or `NO_VALUE` if it has no default.
     open_ended : bool
-        Whether the builder also accepts any other name (``**kwargs``).
+        Whether the builder also accepts parameters of any other name (``**kwargs``).
     """
-    if not callable(model):  # None, or a mistake that fit reports
+    if not callable(model):  # None or an invalid value, which fit reports
         return {}, False
     parameters = inspect.signature(model).parameters.values()
     values = {
@@ -58,7 +58,7 @@ def builder_parameters(model):
 
 
 def bind_builder(model, **values):
-    """Return a partial of `model` with these parameter values, for `set_params`."""
+    """Return a `functools.partial` of `model` with the given parameter values."""
     if model is None:
         raise ValueError(
             f"Got {', '.join(f'model__{name}' for name in values)}, but model is None: "
@@ -73,6 +73,6 @@ def bind_builder(model, **values):
                 f"{sorted(known)}." + did_you_mean(name, known, "model__")
             )
     if isinstance(model, functools.partial):
-        # Keep a single flat partial, no matter how often parameters are set.
+        # Do not nest partials, no matter how often parameters are set.
         return functools.partial(model.func, *model.args, **model.keywords | values)
     return functools.partial(model, **values)

@@ -26,7 +26,7 @@ def make_optimizer(optimizer, learning_rate):
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If `optimizer` is an unknown name.
     TypeError
         If `optimizer` has the wrong type, does not accept ``learning_rate`` or does not
         return an optimizer.
@@ -38,7 +38,7 @@ def make_optimizer(optimizer, learning_rate):
     learning_rate = copy.deepcopy(learning_rate)
     if isinstance(optimizer, optimizers.Optimizer):
         copied = type(optimizer).from_config(optimizer.get_config())
-        # The configuration does not contain the exclusions from weight decay.
+        # The configuration does not say which variables to exclude from weight decay.
         _, pattern = weight_decay_exclusions(optimizer)
         if pattern is not None:
             copied.exclude_from_weight_decay(var_names=[pattern])
@@ -80,7 +80,7 @@ def make_optimizer(optimizer, learning_rate):
 
 @functools.cache
 def _known_optimizers():
-    """Return Keras' optimizers with a learning rate, keyed by their lowercase names."""
+    """Return Keras' optimizers that have a learning rate, keyed by lowercase name."""
     from keras import optimizers
 
     return {

@@ -1,8 +1,8 @@
-"""The loss of a compiled network, and the meaning of its outputs."""
+"""Find the loss of a compiled network, and how to interpret its outputs."""
 
 
 def single_loss(model):
-    """Return the loss of a compiled network, without a list or dict around it."""
+    """Return the loss of a compiled network, unwrapped from any list or dict."""
     loss = model.loss
     while isinstance(loss, (dict, list, tuple)) and len(loss) == 1:
         (loss,) = loss.values() if isinstance(loss, dict) else loss

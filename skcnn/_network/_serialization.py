@@ -31,7 +31,8 @@ class UserCode:
     Parameters
     ----------
     objects : dict of str to class or function
-        The classes and functions, by their names in the configuration of the network.
+        The classes and functions, keyed by their names in the configuration of the
+        network.
     """
 
     def __init__(self, objects):
@@ -42,15 +43,15 @@ class UserCode:
         return {"objects": wrap(self.objects, keep_wrapper=False)}
 
     def __deepcopy__(self, memo):
-        return self  # copies can share code, because it does not change
+        return self  # copies can share the code, which never changes
 
 
 def pack(network):
     """Return the configuration and values of a network, ready to pickle.
 
     Keras pickles a model as the file that ``Model.save`` writes. This file lacks the
-    states of dropout layers, so a copy would not continue training as the original
-    does.
+    states of dropout layers, so a copy made from it would not continue training in the
+    same way as the original.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def unpack(packed):
     from keras.saving import deserialize_keras_object
 
     user_code = packed["user_code"]
-    # Seed the build, because layers without a seed draw one from Python's global
+    # Seed the build, because a layer without a seed draws one from Python's global
     # generator.
     with (
         seeded_build(np.random.SeedSequence(0)),
@@ -102,8 +103,8 @@ def unpack(packed):
     )
     network.assign(packed["values"])
     for layer in _layers(model):
-        # After `adapt`, a Normalization layer uses constants that it has computed from
-        # its variables. Compute them again, because the variables have new values.
+        # After `adapt`, a Normalization layer uses constants computed from its
+        # variables. Recompute the constants, because the variables have new values.
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
     return network
@@ -118,7 +119,7 @@ def warn_if_not_copyable(network):
     try:
         _, objects = _pack_model(network.model)
         if not objects:
-            return  # Keras defines all classes and functions of the network
+            return  # all of the network's classes and functions are from Keras
         unpack(pack(network))
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
@@ -152,7 +153,7 @@ def _named_functions(model):
     Yields
     ------
     dict of str to callable
-        The functions, by the names of their placeholders.
+        The functions, keyed by the names of their placeholders.
     """
     functions, replaced = {}, []
 
@@ -194,7 +195,7 @@ def _is_function(value):
 
 
 def _custom_objects(model, config):
-    """Return the user's classes and functions that `config` refers to, by name.
+    """Return the user's classes and functions that `config` refers to, keyed by name.
 
     Those that are registered with Keras are omitted, because Keras can find them.
     """
@@ -255,7 +256,7 @@ def _excluded_from_decay(model):
 
 
 def _exclude_from_decay(model, positions):
-    """Exclude the weights at these positions from weight decay, before training."""
+    """Exclude the weights at the given positions from weight decay."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if positions:
         excluded = [model.trainable_variables[i] for i in positions]

@@ -1,4 +1,4 @@
-"""A network with all the state that training changes."""
+"""A network together with all the state that training changes."""
 
 import numpy as np
 
@@ -43,11 +43,11 @@ class TrainableNetwork:
         return [*self.model.variables, *self.model.optimizer.variables, *averages]
 
     def is_recompiled(self):
-        """Return whether the model has since been compiled with a new optimizer."""
+        """Return whether the model was compiled again with a different optimizer."""
         return self.model.optimizer is not self._optimizer
 
     def check_trainable_variables(self):
-        """Raise a ValueError if the trainable variables changed after compilation."""
+        """Raise a ValueError if the set of trainable variables has changed."""
         if [id(v) for v in self.model.trainable_variables] != self._trained:
             raise ValueError(
                 "The trainable layers of model_ have changed since it was compiled, "
@@ -81,12 +81,12 @@ class TrainableNetwork:
             variable.assign(value)
 
     def swap_averages(self):
-        """Swap the weights of the last step and the averages, without rounding them."""
+        """Swap the averages and the weights of the last step, without rounding them."""
         if self.averages is not None:
             self.averages.swap()
 
     def reset_averages(self):
-        """Make training continue from the current weights of the model."""
+        """Set the averages to the current weights, as the start of further training."""
         if self.averages is not None:
             self.averages.reset()
 
@@ -113,7 +113,7 @@ class WeightAverages:
         import keras
 
         self._weights = list(weights)
-        # Use the same name for all, because TensorFlow keeps memory for each name.
+        # Use one name for all averages, because TensorFlow keeps memory for each name.
         self._averages = [
             keras.Variable(
                 "zeros", shape=w.shape, dtype=w.dtype, trainable=False, name="average"
@@ -129,7 +129,7 @@ class WeightAverages:
         return [self._n_updates, *self._averages]
 
     def update(self):
-        """Add the weights after one more step to the averages, inside a graph."""
+        """Update the averages with the weights after one more training step."""
         import tensorflow as tf
 
         share = 9 / (tf.cast(self._n_updates.value, tf.float32) + 9)

@@ -1,4 +1,4 @@
-"""Keras and scikit-learn callbacks during one fit."""
+"""Call Keras and scikit-learn callbacks during one fit."""
 
 import copy
 
@@ -39,7 +39,8 @@ def _copy_callback(callback):
         return copy.deepcopy(callback)
     copied = copy.copy(callback)
     if is_from_keras(callback):
-        # Keras' own callbacks record results in lists and dicts, one set for each fit.
+        # Keras' own callbacks record results in lists and dicts. Copy these, so that
+        # each fit has its own.
         for name, value in vars(copied).items():
             if isinstance(value, (dict, list, set)):
                 setattr(copied, name, copy.copy(value))
@@ -47,14 +48,14 @@ def _copy_callback(callback):
 
 
 class KerasCallbacks:
-    """Calls Keras callbacks and Keras' progress bar for each epoch.
+    """Calls Keras callbacks and updates Keras' progress bar in each epoch.
 
     Parameters
     ----------
     callbacks : list of keras.callbacks.Callback
     model : keras.Model
     targets : ndarray
-        Some targets of the training data.
+        A few targets of the training data.
     verbose : int
         As in ``Model.fit``.
     epochs, steps : int
@@ -63,8 +64,8 @@ class KerasCallbacks:
     Attributes
     ----------
     steps_per_chunk : int or None
-        1 if a callback has a batch-level hook, so that each batch is a separate call
-        from Python. Otherwise None.
+        1 if a callback has a batch-level hook, because such a hook must be called for
+        each batch. Otherwise None.
     on_chunk : BatchHooks or None
         The hooks to call before and after each chunk. The progress bar is updated once
         per chunk.
@@ -109,7 +110,7 @@ class KerasCallbacks:
 
     @property
     def stop_training(self):
-        """Whether a callback has asked to stop."""
+        """Whether a callback has asked to stop training."""
         return self._model.stop_training
 
 
@@ -180,7 +181,7 @@ class SklearnCallbacks:
         self._epoch_context.call_on_fit_task_begin(**self._task)
 
     def on_epoch_end(self):
-        """Call the callbacks, and return whether one of them has asked to stop."""
+        """Call the callbacks, and return whether one of them asks to stop training."""
         return self._end(self._epoch_context)
 
     def on_train_end(self):

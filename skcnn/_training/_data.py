@@ -7,8 +7,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 class ImageReader:
     """Reads images from an array, one chunk at a time.
 
-    The array may be a memory map, read-only or flattened. It is not converted as a
-    whole, because only the requested chunk is copied.
+    The array may be a memory map, read-only or flattened. It is never converted as a
+    whole: only the requested chunk is copied and converted.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class ImageReader:
     def __init__(self, array, shape):
         self.array = array
         self.shape = tuple(shape)
-        # Keep uint8 images at one byte per value until they are on the device.
+        # Transfer uint8 images to the device as uint8, with one byte per value.
         self.dtype = np.uint8 if array.dtype == np.uint8 else np.float32
 
     def __len__(self):
@@ -82,7 +82,7 @@ class ArrayDataset:
         return len(self.rows)
 
     def chunks(self, order, chunk_size):
-        """Yield lists of images, targets and any sample weights, in the given order."""
+        """Yield chunks, each a list of images, targets and any sample weights."""
         for start in range(0, len(order), chunk_size):
             rows = self.rows[order[start : start + chunk_size]]
             chunk = [self.images.take(rows), self.encode(self.y_encoded[rows])]
@@ -136,7 +136,7 @@ def split_rows(rows, y_encoded, validation_fraction, sequence, *, groups=None):
     Raises
     ------
     ValueError
-        If the rows cannot be split into two parts with each class in both.
+        If the rows cannot be split into two parts that both contain every class.
     """
     y = y_encoded[rows]
     seed = int(sequence.generate_state(1)[0])

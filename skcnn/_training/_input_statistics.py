@@ -20,7 +20,7 @@ class InputStatistics:
     def __init__(self):
         self.count = 0
         self.mean = 0.0
-        self.sum_of_squares = 0.0  # of the differences from the mean
+        self.sum_of_squares = 0.0  # squared differences from the mean
 
     def update(self, images, rows):
         """Add images to the statistics.

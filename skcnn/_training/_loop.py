@@ -1,4 +1,4 @@
-"""The loop over epochs: callbacks, early stopping, checkpoints and interruption."""
+"""Run the epochs of a fit, with callbacks, early stopping and checkpoints."""
 
 import math
 import time
@@ -14,7 +14,7 @@ class TrainingLoop:
     """Trains one network, epoch after epoch.
 
     After each epoch, the loop takes a snapshot of the network. Even if training is
-    interrupted, it leaves the network as it was at the end of an epoch.
+    interrupted, the loop leaves the network as it was at the end of an epoch.
 
     Parameters
     ----------
@@ -31,10 +31,11 @@ class TrainingLoop:
     after_epoch : callable or None
         Called after each epoch, without arguments.
     max_time : float or None
-        Seconds after which training stops at the end of an epoch.
+        Time limit in seconds. Training stops at the end of the epoch that exceeds it.
     history : dict of str to list of float
-        Gets one value for each completed epoch, even if training is interrupted.
-        Missing values are NaN, for example validation losses without validation data.
+        Gets one value per metric for each completed epoch, even if training is
+        interrupted. Missing values are NaN, for example validation losses without
+        validation data.
     """
 
     def __init__(
@@ -115,9 +116,9 @@ class TrainingLoop:
         self._check_weights()
 
     def _resume(self, n_epochs):
-        """Restore the latest checkpoint, and return the last epoch to train."""
+        """Restore any checkpoint, and return the number of the last epoch to train."""
         state = self.checkpointer.start
-        self.checkpointer.start = None  # free the memory of its weights after use
+        self.checkpointer.start = None  # free the memory of the checkpoint's weights
         if state is None:
             return n_epochs
         self.network.assign(state.variables)
@@ -129,7 +130,7 @@ class TrainingLoop:
         return state.n_epochs if state.has_stopped else n_epochs
 
     def _run_epoch(self, epoch):
-        """Train for one epoch, evaluate, and return the loss and metrics of both."""
+        """Train for one epoch, validate, and return the losses and metrics."""
         self.sklearn_callbacks.on_epoch_begin()
         self.keras_callbacks.on_epoch_begin(epoch)
         logs = self.trainer.train_epoch(
@@ -152,7 +153,7 @@ class TrainingLoop:
             values.append(logs.get(name, math.nan))
 
     def _end_epoch(self, epoch, logs):
-        """Call the callbacks, and return whether one of scikit-learn's asks to stop."""
+        """Call the callbacks, and return whether one from scikit-learn asks to stop."""
         self.keras_callbacks.on_epoch_end(epoch, logs)
         if self.early_stopping is not None:
             self.early_stopping.update(epoch, logs["val_loss"], self.network.model)

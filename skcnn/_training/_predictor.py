@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Limits on the number of images per call and on their total number of pixels, which
-# bound the memory of activations.
+# Maximum number of images per call, and maximum total number of their pixels. They
+# limit the memory that activations take.
 _MAX_IMAGES = 1024
 _MAX_PIXELS = 2**20
 
@@ -11,9 +11,9 @@ _MAX_PIXELS = 2**20
 class Predictor:
     """Computes the outputs of a network in batches of a few different sizes.
 
-    The number of images in each batch is padded to the next power of two. The same
-    kernels therefore run for any number of images, and the outputs for an image hardly
-    depend on the other images.
+    Each batch is padded until its number of images is a power of two. The same kernels
+    therefore run for any number of images, and the outputs for an image hardly depend
+    on the other images.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Predictor:
         self._functions = {}
 
     def __call__(self, images):
-        """Return the outputs for all images, as float32 of shape (n, n_outputs)."""
+        """Return a float32 array of all outputs, of shape (n, n_outputs)."""
         predict = self._functions.get(images.dtype)
         if predict is None:
             from .._compiled._steps import make_predict_function

@@ -5,9 +5,9 @@ import numpy as np
 from .._network._augmentation import copy_layer
 from .._utils._random import AUGMENT, DROPOUT_MASKS, SHUFFLE, reseed, seed_sequence
 
-# Number of bytes of images that are sent to the device at once. A chunk should be
-# small, because Ctrl-C takes effect only at the end of a chunk, and because the chunk
-# is copied in memory. At 4 MB, the overhead of the call from Python is negligible.
+# Images are sent to the device in chunks of this many bytes. Chunks should be small,
+# because Ctrl-C takes effect only at the end of a chunk, and because each chunk is
+# copied in memory. At 4 MB, the overhead of one Python call per chunk is negligible.
 _CHUNK_BYTES = 2**22
 
 
@@ -59,7 +59,7 @@ class Trainer:
         data : ArrayDataset
         epoch : int
         steps_per_chunk : int, default=None
-            Maximum number of batches in one call. None means as many as `_CHUNK_BYTES`
+            Maximum number of batches in one chunk. None means as many as `_CHUNK_BYTES`
             allows.
         on_chunk : BatchHooks, default=None
             Called before and after each chunk.
@@ -75,7 +75,7 @@ class Trainer:
         (augment_seed,) = augment_sequence.generate_state(1)
         if self._augment_layer is not None:
             reseed(self._augment_layer.variables, augment_sequence)
-        if epoch > 0:  # continue from the weights of the last step
+        if epoch > 0:  # continue from the last step's weights
             self.network.swap_averages()
         logs = self._run(
             data,
@@ -128,6 +128,6 @@ class Trainer:
 
 
 def seed_dropout(network, seed):
-    """Seed the masks of all dropout layers, including those of user-built networks."""
+    """Seed the masks of all dropout layers, including those in a user's network."""
     variables = network.model.non_trainable_variables
     reseed(variables, seed_sequence(seed, DROPOUT_MASKS))

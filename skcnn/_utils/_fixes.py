@@ -66,13 +66,13 @@ class NullCallbackContext:
         return False
 
 
-try:  # scikit-learn >= 1.9. Remove the fallback when 1.9 is the oldest supported.
+try:  # scikit-learn >= 1.9. Remove the fallback when 1.9 is the minimum.
     from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
 except ImportError:
     ProgressBar = None
 
     class CallbackSupportMixin:
-        """Substitute for scikit-learn's mixin, without ``set_callbacks``."""
+        """Stand-in for scikit-learn's mixin; it does not provide ``set_callbacks``."""
 
         def _init_callback_context(self, **kwargs):
             return NullCallbackContext()
@@ -99,7 +99,7 @@ def has_only_progress_callbacks(estimator):
 
 
 def box_orientation(vertical):
-    """Return the argument of `boxplot` that sets its direction.
+    """Return the keyword argument of `boxplot` that sets the direction of the boxes.
 
     Matplotlib 3.10 renamed ``vert`` to ``orientation``. Remove this function when 3.10
     is the oldest supported version.
@@ -115,7 +115,7 @@ def box_orientation(vertical):
 
 
 def is_noinline_quiet():
-    """Return whether TensorFlow prints nothing about functions that are not inlined.
+    """Return whether TensorFlow prints no errors about functions that are not inlined.
 
     TensorFlow 2.18 prints "Error in PredictCost()" for each softmax in such a function.
     Remove this check when 2.19 is the oldest supported version.
@@ -186,10 +186,10 @@ def adam_slots(optimizer, variable):
 def weight_decay_exclusions(optimizer):
     """Return the arguments that ``exclude_from_weight_decay`` was called with.
 
-    The configuration of an optimizer does not contain them.
+    The configuration of an optimizer does not contain these arguments. The private
     ``_exclude_from_weight_decay`` (ids of variables) and
-    ``_exclude_from_weight_decay_pattern`` (a compiled regular expression) were checked
-    on Keras 3.5 to 3.15.
+    ``_exclude_from_weight_decay_pattern`` (a compiled regular expression) exist in
+    Keras 3.5 to 3.15.
 
     Returns
     -------
@@ -237,9 +237,9 @@ def output_tensor(layer):
     """Return the output of a layer in the graph of its model, or None.
 
     If the layer is itself a model, its ``output`` belongs to its own, inner graph. Only
-    the private ``_inbound_nodes`` records the last call of the layer (in Keras
-    3.5 to 3.15). If this attribute is missing, the public ``output`` is used, which
-    works for layers that are called only once.
+    the private ``_inbound_nodes`` records the last call of the layer. It exists in
+    Keras 3.5 to 3.15. If this attribute is missing, the public ``output`` is used,
+    which works for layers that are called only once.
     """
     nodes = getattr(layer, "_inbound_nodes", None)
     if nodes is None:
@@ -258,8 +258,8 @@ def fresh_auto_names():
     with each fit, because TensorFlow keeps 34 KB for each name that a variable has ever
     had.
 
-    Keras counts names in its private global state (in Keras 3.5 to 3.15). If
-    this state is not accessible, the numbers keep growing, which does not change
+    Keras counts names in its private global state, which exists in Keras 3.5 to 3.15.
+    If this state is not accessible, the numbers keep growing, which does not change
     results.
     """
     key = "object_name_uids"
@@ -267,7 +267,7 @@ def fresh_auto_names():
     if state is None:
         yield
         return
-    counts = state.get_global_attribute(key)  # Keras counts in each thread separately
+    counts = state.get_global_attribute(key)  # Keras counts per thread
     state.set_global_attribute(key, None)
     try:
         yield

@@ -8,7 +8,7 @@ the same settings.
 
 import contextlib
 
-# Settings of `keras.config` that change what a network computes, and their defaults.
+# Settings of `keras.config` that affect what a network computes, with their defaults.
 DEFAULT_CONFIG = {
     "floatx": "float32",
     "epsilon": 1e-7,
@@ -71,7 +71,7 @@ def _set(settings):
 
 
 def check_execution_mode():
-    """Raise a RuntimeError in a distribution scope or without eager execution."""
+    """Raise a RuntimeError under a distribution strategy or without eager execution."""
     import tensorflow as tf
 
     if tf.distribute.has_strategy():

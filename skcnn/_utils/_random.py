@@ -9,8 +9,8 @@ from sklearn.utils import check_random_state
 
 from ._fixes import fresh_auto_names
 
-# The purposes for which a fit draws random numbers. These constants are part of the
-# meaning of a seed: changing one of them changes the results of every seed.
+# A fit draws random numbers for these purposes. Do not change the constants, because
+# every seed would then give different results.
 WEIGHTS, SPLIT, SHUFFLE, AUGMENT, DROPOUT_MASKS = range(5)
 _SEED_STATE = "seed_generator_state"
 _lock = threading.RLock()
@@ -22,7 +22,7 @@ def draw_seed(random_state):
 
 
 def seed_sequence(seed, purpose, epoch=0):
-    """Return the `numpy.random.SeedSequence` of one purpose in one epoch.
+    """Return the `numpy.random.SeedSequence` for one purpose in one epoch.
 
     Each sequence depends only on the seed, the purpose and the epoch, and not on
     earlier draws. Epoch 7 is therefore shuffled in the same way whether this fit has

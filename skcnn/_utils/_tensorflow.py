@@ -7,14 +7,15 @@ import subprocess
 import sys
 import threading
 
-# Environment variable of TensorFlow. If it is 0, all start-up messages are printed.
+# A TensorFlow environment variable. If it is 0, all start-up messages are printed.
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines that tell the user nothing new. They are the lines of severity "info" in the two
-# formats of TensorFlow 2.18 to 2.21, their continuation lines, and the headline before
-# them. Two lines of severity "error" are included, because TensorFlow prints them on
-# every machine without an NVIDIA driver. One says that the driver's library cannot be
-# loaded (303). The other, from TensorFlow 2.17 to 2.19, says that plugins are
-# registered twice (https://github.com/tensorflow/tensorflow/issues/62075).
+# Lines to hide, because they tell the user nothing new. They are the lines of severity
+# "info" in the two formats that TensorFlow 2.18 to 2.21 use, their continuation lines,
+# and the headline above them. Two lines of severity "error" are included, because
+# TensorFlow prints them on every machine without an NVIDIA driver. One says that the
+# driver's library cannot be loaded (303). The other, in TensorFlow 2.17 to 2.19, says
+# that plugins are registered twice
+# (https://github.com/tensorflow/tensorflow/issues/62075).
 _NO_NEWS = (
     r"I\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: I "
     r"|To enable the following instructions: "
@@ -22,8 +23,8 @@ _NO_NEWS = (
     r"|.* failed call to cuInit: .* \(303\)"
     r"|.* Unable to register cu(FFT|DNN|BLAS) factory: .* already been registered"
 )
-# Program that copies all lines from standard input to standard error, except for lines
-# that match its argument.
+# A program that copies standard input to standard error, except for lines that match
+# its argument.
 _FILTER = """
 import os, re, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -36,7 +37,7 @@ for line in iter(sys.stdin.buffer.readline, b""):
 
 @contextlib.contextmanager
 def _without_start_up_lines():
-    """Remove the lines of `_NO_NEWS` from the output of C++ code to standard error.
+    """Remove lines that match `_NO_NEWS` from what C++ code prints to standard error.
 
     A separate Python process reads standard error and passes on all other lines as they
     arrive. A filter in this process would lose the last lines if the import crashed.
@@ -45,7 +46,7 @@ def _without_start_up_lines():
     """
     try:
         stderr = os.dup(2)
-    except OSError:  # the process has no standard error
+    except OSError:  # standard error is closed
         yield
         return
     try:
@@ -70,7 +71,7 @@ def _without_start_up_lines():
 
 
 def _start_filter():
-    # In a program that embeds Python, sys.executable may be that program.
+    # If a program embeds Python, sys.executable may be the program, not Python.
     name = os.path.basename(sys.executable or "").lower()
     if not name.startswith("python") or getattr(sys, "frozen", False):
         raise OSError("the Python interpreter is not known")
@@ -84,7 +85,8 @@ def _flush_stderr():
         sys.stderr.flush()
 
 
-# Let only one thread import, because standard error is filtered for the whole process.
+# Only one thread at a time may import TensorFlow, because standard error is filtered
+# for the whole process.
 _lock = threading.Lock()
 _imported_in = None
 
@@ -102,7 +104,7 @@ def import_tensorflow():
     running or the user has changed them:
 
     - By default, TensorFlow starts as many threads as there are processors. joblib,
-      Dask and Ray pass each worker process its share of the processors in the
+      Dask and Ray tell each worker process its share of the processors through the
       environment variable ``OMP_NUM_THREADS``. The function makes TensorFlow use that
       many threads.
     - By default, TensorFlow allocates all memory of a GPU. The function makes it
@@ -158,7 +160,8 @@ def _let_memory_grow(config):
         return
     for gpu in config.list_physical_devices("GPU"):
         if config.experimental.get_memory_growth(gpu) is None:  # not set
-            # TensorFlow is already running, or has created logical devices on the GPU.
+            # An error means that TensorFlow is already running or has created logical
+            # devices on the GPU.
             with contextlib.suppress(RuntimeError, ValueError):
                 config.experimental.set_memory_growth(gpu, True)
 
@@ -174,7 +177,7 @@ def _import():
 
         _share_processors(tensorflow.config.threading)
         _let_memory_grow(tensorflow.config)
-        if quiet:  # print the messages about GPUs now; this allocates no memory
+        if quiet:  # print GPU messages now, without allocating memory
             tensorflow.config.list_physical_devices()
         try:
             import keras
@@ -194,9 +197,9 @@ def _import():
     if keras.backend.backend() != "tensorflow":
         raise ImportError(_wrong_backend(keras.backend.backend()))
     if is_first:
-        # Both libraries catch exceptions while they are imported. Collect these
+        # TensorFlow and Keras catch exceptions while they are imported. Free these
         # exceptions, because their tracebacks refer to the calling frames and would
-        # keep the images alive that were passed to `fit`.
+        # keep alive the images that were passed to `fit`.
         gc.collect()
 
 

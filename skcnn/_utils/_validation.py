@@ -317,7 +317,7 @@ def label_indices(labels, classes):
         Labels that are not in `classes`.
     """
     unknown = np.setdiff1d(labels, classes)
-    if len(unknown):  # perhaps of a different type, which NumPy 1 cannot compare
+    if len(unknown):  # NumPy 1 cannot compare labels of different types
         return None, unknown
     return (labels[:, None] == classes).argmax(axis=1), unknown
 
@@ -377,7 +377,7 @@ def is_int(value):
 
 
 def check_sizes(name, value):
-    """Return the parameter `name` as a non-empty tuple of positive ints."""
+    """Return `value`, the parameter called `name`, as a tuple of positive ints."""
     sizes = tuple(value)
     if not sizes or not all(is_int(n) and n >= 1 for n in sizes):
         raise ValueError(

@@ -8,7 +8,7 @@ import joblib
 import sklearn
 
 _SKCNN = os.path.dirname(os.path.dirname(__file__))
-# A search may call `fit` through scikit-learn and joblib, so skip their frames too.
+# A search calls `fit` through scikit-learn and joblib, so skip their frames, too.
 _LIBRARIES = (_SKCNN, *(os.path.dirname(m.__file__) for m in (sklearn, joblib)))
 _STANDARD_LIBRARY = os.path.dirname(os.__file__)
 
@@ -28,11 +28,11 @@ def warn_user(message, category=UserWarning):
     level, frame = 1, sys._getframe()
     while frame is not None and _is_library(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
-    # In a worker process, all frames belong to libraries. Point to the caller instead.
+    # In a worker process, all frames belong to libraries. Report the caller instead.
     warnings.warn(message, category, stacklevel=2 if frame is None else level)
 
 
 def _is_library(filename):
-    if "-packages" in filename:  # site-packages is below the standard library's folder
+    if "-packages" in filename:  # site-packages is inside the standard library
         return any(filename.startswith(folder + os.sep) for folder in _LIBRARIES)
     return filename.startswith((_SKCNN + os.sep, _STANDARD_LIBRARY + os.sep, "<frozen"))

@@ -59,7 +59,7 @@ def check_dtype(dtype):
 
 
 def check_n_jobs(n_jobs):
-    """Raise if `n_jobs` is neither None nor an integer other than 0."""
+    """Raise unless `n_jobs` is None or a nonzero integer."""
     if n_jobs is not None and not is_int(n_jobs):
         raise TypeError(
             f"Got n_jobs={n_jobs!r} of type {type(n_jobs).__name__}, "
@@ -73,7 +73,7 @@ def check_n_jobs(n_jobs):
 
 
 def check_choice(name, value, choices):
-    """Raise if `value` is not one of the strings `choices`."""
+    """Raise if `value` is not one of the strings in `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"Got {name}={value!r}, but expected one of "

@@ -11,9 +11,10 @@ from PIL import Image, UnidentifiedImageError
 from ._formats import PILLOW_FORMATS, describe_content
 from ._pixels import ScaleError, UnreadableImageError, read_pixels, too_large_message
 
-# Files are decoded in chunks. After each chunk, the error of its first broken file in
-# file order is raised. The same folder thus always raises the same error, without
-# decoding all files first. Each thread decodes one batch of a chunk at a time.
+# Files are decoded in chunks. If a chunk contains broken files, the error for the first
+# of them is raised at the end of the chunk. The same folder thus always leads to the
+# same error, and not all files need to be decoded first. Each thread decodes one batch
+# of a chunk at a time.
 _CHUNK_SIZE, _BATCH_SIZE = 512, 8
 
 
@@ -34,7 +35,7 @@ class Decoder:
         Height and width to resize to, in pixels. If None, images are not resized, and
         all images must have the size of the first readable image.
     dtype : {"uint8", "uint16", "float32"}
-        Type of the values to convert to.
+        Type to convert the values to.
     on_error : {"raise", "skip"}
         Whether a broken image raises an error or is skipped.
 
@@ -43,8 +44,8 @@ class Decoder:
     size : (int, int)
         Height and width of the decoded images.
     facts : ndarray of shape (n_files,)
-        Structured array with one row per file and the fields of `Pixels` except
-        `values`. The field `stored` is -1 for files that have not been decoded.
+        Structured array with one row per file, whose fields are those of `Pixels`
+        except `values`. The field `stored` is -1 for files that have not been decoded.
     """
 
     def __init__(self, files, color_mode, size, dtype, on_error):
@@ -88,7 +89,7 @@ class Decoder:
         )
 
     def decode(self, images, n_jobs):
-        """Decode file `i` into ``images[i]`` for all files.
+        """Decode each file `i` into ``images[i]``.
 
         Parameters
         ----------
@@ -104,8 +105,8 @@ class Decoder:
         """
         skipped = []
         # "sharedmem" enforces threads. If threads were only preferred, a
-        # parallel_config context could still select processes, which would fill copies
-        # of `images`.
+        # parallel_config context could still select processes, and these would write to
+        # copies of `images`.
         with Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
             for start in range(0, len(self.files), _CHUNK_SIZE):
                 stop = min(start + _CHUNK_SIZE, len(self.files))
@@ -116,9 +117,8 @@ class Decoder:
                     for i in range(start, stop, _BATCH_SIZE)
                 )
                 for i, error in chain.from_iterable(failures_per_batch):
-                    # Skip only unreadable images. Skipping images because of a
-                    # _SizeError or a ScaleError would select images by size or
-                    # brightness.
+                    # Skip only unreadable images. Skipping images with a _SizeError or
+                    # a ScaleError could bias the data by image size or brightness.
                     if self.on_error == "raise" or not isinstance(
                         error, UnreadableImageError
                     ):
@@ -134,8 +134,8 @@ class Decoder:
                 values, *facts = self._decode_file(i)
                 self._check_size(i, values.shape[:2])
             except (UnreadableImageError, ScaleError, _SizeError) as error:
-                # Return errors instead of raising them: joblib would raise the error of
-                # the thread that fails first, which varies from run to run.
+                # Return errors instead of raising them. joblib would raise the error
+                # that occurs first, which varies from run to run.
                 failures.append((i, error))
             else:
                 images[i] = values
@@ -195,7 +195,7 @@ class Decoder:
             )
 
     def _error(self, i, reason):
-        """Return the ValueError to raise if file `i` fails for this reason."""
+        """Return a ValueError that says why file `i` could not be decoded."""
         if isinstance(reason, _SizeError):
             return ValueError(str(reason))
         if isinstance(reason, ScaleError):

@@ -36,7 +36,7 @@ def load_digits(*, return_X_y=False):
 
     See Also
     --------
-    make_scenes : Generate colour images, in any number and size.
+    make_scenes : Generate any number of colour images of any size.
     load_image_folder : Load your own images.
 
     Notes

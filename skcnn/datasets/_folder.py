@@ -1,4 +1,4 @@
-"""Load a folder of images with one subfolder per class."""
+"""Load images from a folder that contains one subfolder per class."""
 
 import os
 import reprlib
@@ -22,8 +22,8 @@ from ._load_files import (
     warn_unsupported,
 )
 
-# Metadata folders of macOS archives and of Synology network storage. They are not
-# classes, but their names do not start with a dot, unlike those of hidden folders.
+# Metadata folders in macOS archives and on Synology network storage. They are not
+# classes, but unlike hidden folders, their names do not start with a dot.
 _IGNORED_FOLDERS = frozenset(("__MACOSX", "@eaDir"))
 
 
@@ -104,11 +104,11 @@ def load_image_folder(
 
     out : ndarray, str, os.PathLike or None, default=None
         Array or file in which to store the decoded images. An array must be writeable,
-        and have the type `dtype` and the shape of `images`, including skipped images.
-        It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A file
-        with this path is created and memory-mapped, so that the images may be larger
-        than memory. An existing file is replaced only after loading has succeeded. If
-        None, a new array is allocated.
+        and have the type `dtype` and the shape that `images` has if no image is
+        skipped. It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A
+        file with this path is created and memory-mapped, so that the images may be
+        larger than memory. An existing file is replaced only after loading has
+        succeeded. If None, a new array is allocated.
 
     Returns
     -------
@@ -212,8 +212,8 @@ def load_image_folder(
     Some 16-bit files use only the lower bits, for example 12 bits from a camera sensor.
     Such images are dark, and few of their grey levels remain in uint8. In this case, a
     warning recommends ``dtype="uint16"``. Pillow itself reduces colours of more than 8
-    bits per channel to 8 bits, for any `dtype`. For PNG, TIFF and PPM files, a warning
-    reports this reduction if `dtype` is not uint8.
+    bits per channel to 8 bits, whatever the `dtype`. For PNG, TIFF and PPM files, a
+    warning reports this reduction if `dtype` is not uint8.
 
     **Conversion.** The EXIF orientation is applied. Only the first frame of an
     animation and the first page of a TIFF are loaded. For "rgb" and "grayscale",
@@ -393,7 +393,7 @@ def _check_names(parameter, value, names, root):
 
 
 def _list_files(root, names, max_per_class, rng):
-    """Return the paths and the class indices of the images, in the documented order."""
+    """Return the paths and class indices of the images to load, class by class."""
     files, unsupported = {}, []
     # Sort, so that the random subsets do not depend on the order of the classes.
     for name in sorted(names):

@@ -2,16 +2,16 @@
 
 import os
 
-# Files with these extensions count as images. HEIC and AVIF are included although some
-# installations of Pillow cannot read them, because an error is better than silently
-# ignoring photographs.
+# Files with these extensions count as images. Some installations of Pillow cannot read
+# HEIC and AVIF files. These are included nevertheless, because an error is better than
+# silently ignoring photographs.
 EXTENSIONS = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg"),
     *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
 
-# Pillow detects the format of a file from its content, not from its name. Allow only
-# these formats, so that an untrusted file cannot, for example, start the PostScript
+# Pillow detects a file's format from its content, not from its name. Allow only these
+# formats, so that an untrusted file cannot, for example, start the PostScript
 # interpreter that Pillow calls for EPS files.
 PILLOW_FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "MPO"),
@@ -31,7 +31,7 @@ _POSTSCRIPT = (
 _SVG = "an SVG drawing, which has no pixels; export it as PNG"
 _DICOM = "a DICOM file; read it with pydicom, or convert it to PNG or TIFF"
 
-# Extensions of image files that are ignored in folders, with descriptions of the files.
+# Extensions of image files that are ignored in folders, with a description of each.
 UNSUPPORTED_EXTENSIONS = {
     ".dcm": _DICOM,
     ".eps": _POSTSCRIPT,
@@ -49,7 +49,7 @@ UNSUPPORTED_EXTENSIONS = {
     ),
 }
 
-# Pairs of the first bytes of a file and a description of its content.
+# Pairs of a file's first bytes and a description of its content.
 _SIGNATURES = (
     (b"%PDF-", _PDF),
     (b"8BPS", _PHOTOSHOP),
@@ -118,7 +118,7 @@ def describe_content(file):
 
 
 def _describe_media(head):
-    """Describe a file that starts with a "ftyp" box, which lists its formats."""
+    """Describe a file that starts with an "ftyp" box, which lists its formats."""
     end = int.from_bytes(head[:4], "big")
     brands = {head[8:12], *(head[i : i + 4] for i in range(16, min(end, 512), 4))}
     if brands & {b"avif", b"avis"}:

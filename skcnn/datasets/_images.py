@@ -44,11 +44,12 @@ def load_images(
     Parameters
     ----------
     paths : list of str or os.PathLike, str, or os.PathLike
-        Paths of the files to load, in this order, as a list or any other ordered
-        collection, such as a column of a pandas DataFrame. A file may occur more than
-        once. Alternatively, the path of a folder or of a single file. The images in a
-        folder are loaded in the order of their names (by code point, so ``img10.jpg``
-        comes before ``img2.jpg``). A leading ``~`` is expanded to the home folder.
+        Paths of the files to load, as a list or any other ordered collection, such as a
+        column of a pandas DataFrame. The images are in the order of these paths. A file
+        may occur more than once. Alternatively, `paths` is the path of a folder or of a
+        single file. The images in a folder are loaded in the order of their names (by
+        code point, so ``img10.jpg`` comes before ``img2.jpg``). A leading ``~`` is
+        expanded to the home folder.
 
     image_size : int, (int, int) or None, default=None
         Size in pixels to resize all images to: an int for square images, or a pair
@@ -75,10 +76,10 @@ def load_images(
 
     out : ndarray, str, os.PathLike or None, default=None
         Array or file in which to store the decoded images. An array must be writeable,
-        and have the type `dtype` and the shape of `images`, including skipped images.
-        It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A file
-        with this path is created and memory-mapped. An existing file is replaced only
-        after loading has succeeded. If None, a new array is allocated.
+        and have the type `dtype` and the shape that `images` has if no image is
+        skipped. It may be memory-mapped. If `out` is a path, it must end in ``.npy``. A
+        file with this path is created and memory-mapped. An existing file is replaced
+        only after loading has succeeded. If None, a new array is allocated.
 
     Returns
     -------
@@ -88,8 +89,8 @@ def load_images(
         images : ndarray of shape (n_images, height, width, n_channels), dtype `dtype`
             The images. If `out` is a path, `images` is a :class:`numpy.memmap`.
         filenames : ndarray of shape (n_images,), dtype str
-            The path of each image. Paths in a list are returned as given. For a folder,
-            its path is joined with the name of each file.
+            The path of each image. Paths in a list are returned as given. If `paths` is
+            a folder, its path is joined with the name of each file.
         skipped : list of (str, str)
             The path of each skipped image, and the reason why it was skipped.
         scaling : dict of str to str
@@ -175,7 +176,7 @@ def load_images(
 
 
 def _list_path(path):
-    """Return the images of a folder, sorted by name, or a single file as a list."""
+    """Return the images in a folder, sorted by name, or a list of one given file."""
     if not os.fspath(path):
         raise ValueError(
             "Got paths='', but expected files or a folder. Pass '.' for the current "
@@ -249,7 +250,7 @@ def _check_exist(names, files):
         try:
             if stat.S_ISDIR(os.stat(file).st_mode):
                 folders.append(name)
-        except PermissionError:  # reported when the file is read
+        except PermissionError:  # reading the file reports this error later
             pass
         except OSError:
             missing.append(name)

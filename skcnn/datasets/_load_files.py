@@ -1,4 +1,4 @@
-"""The loading of a list of image files, which all file loaders share."""
+"""List and load image files. All file loaders share these functions."""
 
 import os
 
@@ -112,7 +112,7 @@ def is_folder(entry):
 
 
 def is_image(entry):
-    """Return True if a directory entry counts as an image, by its name and type."""
+    """Return True if a directory entry is an image, judging by its name and type."""
     if _extension(entry) not in EXTENSIONS:
         return False
     try:
@@ -165,7 +165,7 @@ def _extension(entry):
 
 
 def format_names(names, max_names=8):
-    """Return the first names, and the number of further names, as a string."""
+    """Return a string with the first names and the number of further names."""
     shown = ", ".join(repr(name) for name in names[:max_names])
     n_more = len(names) - max_names
     return f"{shown} and {n_more} more" if n_more > 0 else shown
@@ -175,7 +175,7 @@ def format_names(names, max_names=8):
 
 
 def warn_unsupported(files):
-    """Warn if images were ignored because their format is never read."""
+    """Warn if images were ignored because their format is not supported."""
     if files:
         extension = os.path.splitext(files[0])[1].lower()
         warn_user(
@@ -236,11 +236,11 @@ def _warn_colours_reduced(facts, names, dtype):
 
 
 def _warn_different_scales(facts, names, dtype):
-    """Warn if values of different types are on different scales."""
+    """Warn if images with different types of values are on different scales."""
     stored = facts["stored"]
     int32, uint16 = STORED_TYPES.index("int32"), STORED_TYPES.index("uint16")
     different = facts["outside"].copy()
-    # In uint8, 32-bit integers have the same range as 8-bit files, and
+    # With dtype uint8, 32-bit integers have the same range as 8-bit files, and
     # _warn_lost_levels warns about dim images.
     if dtype != "uint8":
         different |= stored == int32

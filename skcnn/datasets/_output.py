@@ -56,8 +56,8 @@ class Destination:
             required = np.prod(shape, dtype=np.int64) * dtype.itemsize
             free = shutil.disk_usage(self.file.parent).free
             if required > free:
-                # Check in advance: when the disk is full, writing to a memory map kills
-                # the process instead of raising an error.
+                # Check in advance, because if the disk is full, writing to a memory map
+                # kills the process instead of raising an error.
                 raise OSError(
                     errno.ENOSPC,
                     f"The images require {required} bytes, but only {free} bytes of "
@@ -74,7 +74,7 @@ class Destination:
 
     def __exit__(self, *exception):
         if self.temporary_file is not None:
-            self.images = None  # Windows cannot remove a file while it is mapped
+            self.images = None  # Windows cannot remove a mapped file
             self.temporary_file.unlink(missing_ok=True)
 
     def finish(self, kept):
@@ -92,7 +92,7 @@ class Destination:
         """
         images, n_kept = self.images, np.count_nonzero(kept)
         if n_kept < len(kept):
-            # Move one row at a time: indexing with `kept` would copy the whole array.
+            # Move one row at a time, because `images[kept]` would copy the whole array.
             for row, i in enumerate(np.flatnonzero(kept)):
                 if row < i:
                     images[row] = images[i]

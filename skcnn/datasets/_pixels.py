@@ -15,9 +15,9 @@ from ._formats import RAW
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 
-# Value of white in each type of stored values, and in each dtype of the result. Files
+# Value of white for each type of stored values and for each dtype of the result. Files
 # with 16 bits per colour channel are a separate type, because Pillow decodes them to 8
-# bits. White is undefined in 32-bit integers, so these are not scaled.
+# bits. 32-bit integers have no defined value of white, so they are not scaled.
 _WHITE = {"uint8": 255, "uint16": 65535, "uint16 colour": 255, "float32": 1}
 STORED_TYPES = (*_WHITE, "int32")
 
@@ -36,7 +36,7 @@ _TRANSPOSE_METHODS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# These operations exchange height and width.
+# These operations swap height and width.
 _SWAP_AXES = frozenset(_TRANSPOSE_METHODS[orientation] for orientation in (5, 6, 7, 8))
 
 
@@ -49,7 +49,7 @@ class ScaleError(Exception):
 
 
 class Pixels(NamedTuple):
-    """The values of one image, with information about their conversion.
+    """The values of one image, and information about their conversion.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Pixels(NamedTuple):
     stored : int
         Type of the values in the file, as an index into `STORED_TYPES`.
     outside : bool
-        Whether the values are floats that lie outside the range from 0 to 1, even after
-        the conversion.
+        Whether the converted values are floats, some of which are outside the range
+        from 0 to 1.
     dim : bool
         Whether the file has 16-bit values that use at most the lower 14 bits.
     n_lost : int
@@ -102,7 +102,7 @@ def read_pixels(image, color_mode, size, dtype):
     Parameters
     ----------
     image : PIL.Image.Image
-        An image that is opened but not loaded.
+        An image that has been opened but not loaded.
     color_mode : {"rgb", "grayscale", "rgba"}
         Colour mode to convert to.
     size : (int, int) or None
@@ -123,13 +123,13 @@ def read_pixels(image, color_mode, size, dtype):
         If the values of the image do not fit into `dtype`.
     """
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
-        # Pillow itself only warns about images of up to twice the limit.
+        # For images of up to twice the limit, Pillow itself only issues a warning.
         raise UnreadableImageError(too_large_message(image.size))
     stored = _stored_type(image)
     if size is not None:
         # Decode JPEGs at a reduced size; other formats ignore this request. The
-        # orientation is not yet known, so either side may be the height. Request the
-        # longer side of `size` for both.
+        # orientation is not yet known, so either side may be the height. Base both
+        # requested sides on the larger value in `size`.
         image.draft(None, (2 * max(size), 2 * max(size)))
     image.load()
     # Read the orientation after loading, because for some formats, load() already turns
@@ -209,7 +209,7 @@ def _orientation(image):
     """Return the EXIF orientation, 1 to 8, or None if it is missing or corrupt."""
     try:
         return image.getexif().get(0x0112)
-    except Exception:  # corrupt EXIF data must not prevent loading the image
+    except Exception:  # load the image even if its EXIF data is corrupt
         return None
 
 
@@ -228,7 +228,7 @@ def _resize(image, size, transpose_method):
 
 
 def _to_8_bit_mode(image, color_mode):
-    """Convert an image with 8 bits per channel to the mode of `color_mode`."""
+    """Convert an image with 8 bits per channel to the Pillow mode for `color_mode`."""
     if color_mode == "rgba":
         return image.convert("RGBA")
     if image.has_transparency_data:
@@ -316,7 +316,7 @@ def _check_range(low, high, stored, dtype):
             f"it contains NaN or infinity, which {dtype} cannot represent; pass "
             "dtype='float32' to keep them"
         )
-    # Allow for rounding errors by accepting values that are rounded to the limits.
+    # Allow for rounding errors by accepting values that would be rounded to a limit.
     limit = 1 if stored == "float32" else _WHITE[dtype]
     tolerance = 0.499 * limit / _WHITE[dtype]
     if low < -tolerance or high > limit + tolerance:

@@ -1,4 +1,4 @@
-"""Generate small colour scenes with NumPy."""
+"""Generate small colour images of scenes with NumPy."""
 
 from functools import lru_cache
 from numbers import Real
@@ -10,8 +10,8 @@ from ._arguments import check_at_least
 
 _CLASSES = ("buildings", "forest", "glacier", "mountain", "sea")
 
-# Colours are (red, green, blue) from 0 to 1. Each sky has two colours, one at the
-# zenith and one at the horizon.
+# Colours are (red, green, blue), with values from 0 to 1. Each sky has one colour at
+# the zenith and one at the horizon.
 _SKIES = (
     ((0.25, 0.45, 0.80), (0.70, 0.82, 0.92)),  # clear
     ((0.45, 0.60, 0.85), (0.85, 0.88, 0.90)),  # pale
@@ -79,7 +79,7 @@ def make_scenes(
     random_state=None,
     return_X_y=False,
 ):
-    """Generate small colour scenes of five classes.
+    """Generate small colour images of scenes from five classes.
 
     The images show buildings, forests, glaciers, mountains and seas, with random
     weather, season, lighting, haze, camera height, tilt and zoom, and with occluding
@@ -241,7 +241,7 @@ def _interpolation(n_pixels, n_cells):
 
 
 class _Canvas:
-    """Image of a scene while it is painted, as seen by a hand-held camera.
+    """Unfinished image of a scene, as seen by a hand-held camera.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ class _Canvas:
         position = np.linspace(-2.2, 2.2, knots)
         return roughness * np.interp(self.u, position, smoothed)
 
-    # Masks: the covered fraction of each pixel, from 0 to 1, with antialiased edges
+    # Masks, which contain the covered fraction of each pixel and have antialiased edges
 
     def under(self, height):
         """Return the mask of the area below `height`."""
@@ -362,7 +362,7 @@ class _Canvas:
     # Elements that several scenes share
 
     def sky(self, cloudy=0.5):
-        """Paint the sky, add clouds with probability `cloudy`, and set the haze."""
+        """Paint the sky, add clouds with probability `cloudy`, and choose the haze."""
         zenith, horizon = _SKIES[self.rng.integers(len(_SKIES))]
         horizon = np.clip(np.asarray(horizon) + self.rng.normal(0, 0.03, 3), 0, 1)
         height = np.clip((self.v + 0.4) / 1.4, 0, 1)[..., None]
@@ -395,7 +395,7 @@ class _Canvas:
         tops = base + height * self.rng.uniform(0.6, 1.0, n_peaks)
         offset = self.u[..., None] - centres
         flanks = tops - slopes * np.abs(offset)
-        highest = flanks.argmax(axis=-1)  # the peak that is visible at each pixel
+        highest = flanks.argmax(axis=-1)  # index of the peak visible at each pixel
         rough = self.skyline(roughness)
         ridge = np.maximum(flanks.max(axis=-1), base) + rough
         side = np.sign(np.take_along_axis(offset, highest[..., None], -1)[..., 0])
@@ -426,7 +426,7 @@ class _Canvas:
             self.paint(0.8 * foam, _WHITE)
 
     def trees(self, base, height, colour, *, width=0.1):
-        """Paint a row of trees with pointed or round tops, `width` apart on average."""
+        """Paint a row of trees, spaced `width` apart on average, with varied tops."""
         period = width * self.between(0.7, 1.5)
         phase = np.mod(self.u + 0.04 * self.texture(6), period) / period
         profile = 1 - 2 * np.abs(phase - 0.5)
@@ -476,7 +476,7 @@ class _Canvas:
         self.paint(cover, self.shade(colour, side, 0.15 * self.texture(14)))
 
     def occluders(self):
-        """Paint objects in front of the scene, at the same rates for all classes."""
+        """Paint objects in front of the scene, equally often in all classes."""
         if self.chance(0.15):  # a post or a trunk
             self.trunks(1, self.colour((_BLACK, (0.35, 0.3, 0.25))), -2, 2)
         if self.chance(0.2):  # a bush, a rock, a head
@@ -523,7 +523,7 @@ def _buildings(canvas):
     else:
         street = canvas.colour(((0.4, 0.4, 0.42), (0.55, 0.52, 0.48), _MEADOWS[0]))
         canvas.paint(canvas.under(ground), canvas.shade(street, 0.2 * canvas.fractal()))
-    if canvas.chance(0.3):  # a front that fills most of the image
+    if canvas.chance(0.3):  # a facade that fills most of the image
         canvas.block(
             canvas.between(-2, -0.6),
             canvas.between(0.5, 2),
@@ -554,7 +554,7 @@ def _forest(canvas):
     canvas.sky(0.3)
     leaves = canvas.colour(_LEAVES)
     ground = canvas.between(-0.9, -0.1)
-    if canvas.chance(0.35):  # the edge of a forest, from outside
+    if canvas.chance(0.35):  # the edge of a forest, seen from outside
         for step in range(canvas.rng.integers(1, 4)):
             canvas.trees(
                 ground + 0.25 * (1 - step),
@@ -628,7 +628,7 @@ def _glacier(canvas):
 
 
 def _mountain(canvas):
-    """Paint mountain ranges with varying foreground."""
+    """Paint mountain ranges with a varying foreground."""
     canvas.sky(0.5)
     base = canvas.between(-0.8, -0.2)
     rock = canvas.colour(_ROCKS)

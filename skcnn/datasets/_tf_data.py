@@ -56,7 +56,7 @@ def from_dataset(ds, *, return_X_y=False):
         or the images are not numeric.
     ValueError
         If `ds` is empty or infinite, images differ in size, the numbers of images and
-        labels differ, or labels are neither integers, strings nor one-hot vectors.
+        labels differ, or labels are not integers, strings or one-hot vectors.
 
     See Also
     --------
@@ -66,7 +66,7 @@ def from_dataset(ds, *, return_X_y=False):
     -----
     TensorFlow converts photographs to float32. This function stores them as uint8,
     which takes a quarter of the memory. The output array is filled batch by batch. If
-    the length of the dataset is known, the images are not copied a second time.
+    the length of the dataset is known, this array need not be enlarged.
 
     An infinite dataset, for example after ``repeat()``, raises an error if TensorFlow
     knows that it is infinite. TensorFlow does not know this for datasets made from a
@@ -185,11 +185,11 @@ def _is_batched(image_shape, label_shape):
             return False
         if len(label_shape) == 2:
             return True
-        # This is ambiguous: either a batch of images without channel axis and with
-        # scalar labels, or a single image with a one-hot label. In a batch, the first
-        # axes of images and labels have the same size. In a single image, the last
-        # axis is that of the channels. If the first axis is the only one of unknown
-        # size, it is the batch axis.
+        # These shapes are ambiguous. They may be a batch of images without a channel
+        # axis and with scalar labels, or a single image with a one-hot label. In a
+        # batch, the first axes of images and labels have the same size. In a single
+        # image, the last axis contains the channels. If only the first axis has an
+        # unknown size, it is the batch axis.
         if len(label_shape) == 1:
             if image_shape[0] is None and image_shape[1] is not None:
                 return label_shape[0] is None
@@ -206,7 +206,7 @@ class _ImageBuffer:
     """Array that grows as batches of images are appended.
 
     The dtype is uint8 as long as uint8 represents all batches exactly. At the first
-    other batch, the array is converted to the dtype of the dataset.
+    batch for which this fails, the array is converted to the dtype of the dataset.
     """
 
     def __init__(self):
@@ -240,8 +240,8 @@ class _ImageBuffer:
         if self.rows.dtype == np.uint8 != self.source_dtype and batch_uint8 is None:
             self.rows = self.rows.astype(self.source_dtype)
         end = self.n_images + len(batch)
-        # The expected number is too small if the length of the dataset is unknown, or
-        # if later batches are larger than the first.
+        # The expected number of rows is too small if the dataset's length is unknown,
+        # or if later batches are larger than the first.
         if end > len(self.rows):
             n_rows = max(end, len(self.rows) * 3 // 2)
             larger = np.empty((n_rows, *self.rows.shape[1:]), self.rows.dtype)
@@ -252,13 +252,13 @@ class _ImageBuffer:
         self.n_images = end
 
     def to_array(self):
-        """Return the appended images, as a view of the buffer."""
+        """Return the images appended so far, as a view of the buffer."""
         return self.rows[: self.n_images]
 
 
 def _to_uint8(batch):
     """Return `batch` as uint8, or None if that would change a value."""
-    # NumPy does not count bfloat16 among the floating-point dtypes.
+    # NumPy does not classify bfloat16 as a floating-point dtype.
     if batch.dtype.kind not in "iubf" and batch.dtype.name != "bfloat16":
         raise TypeError(
             f"Got images of dtype {batch.dtype}, but expected numbers. Decode them "

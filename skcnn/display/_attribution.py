@@ -1,4 +1,4 @@
-"""Attribution maps drawn over the images."""
+"""Draw attribution maps over images."""
 
 import functools
 
@@ -24,7 +24,7 @@ class AttributionDisplay:
         The images.
 
     attributions : dict of str to ndarray of shape (n_images, height, width)
-        The attribution of each pixel, by the name of the method that computed it.
+        The attribution of each pixel, keyed by the name of the method that computed it.
 
     titles : list of str, default=None
         The title of each image. If None, no titles are drawn.
@@ -174,7 +174,7 @@ class AttributionDisplay:
             If `method` includes ``"grad_cam"`` and `estimator` is not a CNNClassifier.
         ValueError
             If `method` is unknown, if `target` contains unknown labels, or if the shape
-            of `X` or `display_labels` does not fit.
+            of `X` or `display_labels` is invalid.
         """
         functions = {
             "grad_cam": grad_cam,

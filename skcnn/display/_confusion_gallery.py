@@ -27,7 +27,7 @@ class ConfusionGalleryDisplay:
         For each pair, the names of the true and the predicted class.
 
     counts : list of int
-        For each pair, the number of confused images, including those not shown.
+        For each pair, the number of misclassified images, including those not shown.
 
     probas : list of ndarray of shape (n_images, 2)
         For each pair, the predicted probabilities of the true and the predicted class,
@@ -77,7 +77,7 @@ class ConfusionGalleryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            A single Axes to draw the grid in, or one Axes per place in the grid. If
+            A single Axes to draw the grid in, or one Axes per cell of the grid. If
             None, a new figure is created.
         image_kw : dict, default=None
             Keyword arguments passed to :meth:`matplotlib.axes.Axes.imshow`.
@@ -103,7 +103,7 @@ class ConfusionGalleryDisplay:
             rows, self.images, self.pairs, self.counts, self.probas, strict=True
         ):
             artists = []
-            # A row may have more axes than images, hence strict=False.
+            # Use strict=False, because a row may have more axes than images.
             for axes, image, proba in zip(
                 row, scale_images(images), probas, strict=False
             ):
@@ -144,9 +144,9 @@ class ConfusionGalleryDisplay:
         y : array-like of shape (n_samples,)
             The true labels.
         n_pairs : int, default=3
-            Maximum number of pairs of classes. The pairs with the most confused images
-            are shown. The order matters: "a predicted as b" and "b predicted as a" are
-            two pairs.
+            Maximum number of pairs of classes. The pairs with the most misclassified
+            images are shown. The order matters: "a predicted as b" and "b predicted as
+            a" are two pairs.
         n_images : int, default=6
             Maximum number of images per pair.
         display_labels : array-like of shape (n_classes,), default=None
@@ -161,13 +161,13 @@ class ConfusionGalleryDisplay:
         Returns
         -------
         display : ConfusionGalleryDisplay
-            Object that stores the confused images and the plot.
+            Object that stores the misclassified images and the plot.
 
         Raises
         ------
         ValueError
             If labels are not among the classes, or if the shapes of `X`, `y` and
-            `display_labels` do not fit.
+            `display_labels` do not match.
         """
         return cls.from_predictions(
             to_images(X, image_shape, estimator),
@@ -226,13 +226,13 @@ class ConfusionGalleryDisplay:
         Returns
         -------
         display : ConfusionGalleryDisplay
-            Object that stores the confused images and the plot.
+            Object that stores the misclassified images and the plot.
 
         Raises
         ------
         ValueError
             If labels are not among the classes, or if the shapes of the arrays do not
-            fit.
+            match.
         """
         images = to_images(X, image_shape)
         y_encoded, proba, names = check_predictions(

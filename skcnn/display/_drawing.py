@@ -6,8 +6,8 @@ from itertools import cycle
 import numpy as np
 
 # The colour-blind safe palette of Okabe and Ito, "Color Universal Design", 2008,
-# https://jfly.uni-koeln.de/color/. Markers and dashes additionally distinguish lines in
-# grayscale prints.
+# https://jfly.uni-koeln.de/color/. In grayscale prints, markers and dashes help to
+# distinguish the lines.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
     "#000000",

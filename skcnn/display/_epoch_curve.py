@@ -26,8 +26,8 @@ class EpochCurveDisplay:
 
     train_scores, test_scores : dict of str to ndarray of shape \
             (n_candidates, n_folds, n_epochs)
-        Scores on the training images and on the held-out images, by the name of the
-        score. A score whose name starts with ``"neg_"`` is drawn with its sign
+        Scores on the training images and on the held-out images, keyed by the name of
+        the score. A score whose name starts with ``"neg_"`` is drawn with its sign
         reversed: ``"neg_log_loss"`` is drawn as the log loss.
 
     Attributes
@@ -96,8 +96,9 @@ class EpochCurveDisplay:
         ----------
         kind : {"candidates", "folds"}, default="candidates"
             ``"candidates"`` draws one panel per score, with the mean over the folds for
-            each candidate. ``"folds"`` draws one panel per candidate, with the first
-            score of each fold and the mean over the folds.
+            each candidate. ``"folds"`` draws one panel per candidate. It shows only the
+            first of the scores, with one curve for each fold and one for the mean over
+            the folds.
         score_type : {"test", "both"}, default="test"
             ``"test"`` draws the scores on the held-out images. ``"both"`` also draws
             those on the training images.
@@ -160,7 +161,7 @@ class EpochCurveDisplay:
         Parameters
         ----------
         estimator : CNNClassifier or Pipeline
-            The estimator to train, or a pipeline whose last step is a CNNClassifier.
+            The CNNClassifier to train, or a pipeline whose last step is one.
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
             The images.
@@ -271,7 +272,7 @@ class EpochCurveDisplay:
         return mean
 
     def _finish_axes(self, axes, label, score):
-        """Add labels and grid, and limit the y axis of a loss."""
+        """Add labels and a grid, and limit the y axis of a loss."""
         from matplotlib.ticker import MaxNLocator
 
         axes.set(xlabel="Epoch", ylabel=label)

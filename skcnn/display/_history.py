@@ -18,7 +18,7 @@ class HistoryDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        The value of each metric in each epoch, such as ``"loss"`` and ``"accuracy"``.
+        The values of each metric, such as ``"loss"`` or ``"accuracy"``, one per epoch.
         The prefix ``"val_"`` marks the values on held-out images.
 
     Attributes
@@ -38,7 +38,7 @@ class HistoryDisplay:
         Figure that contains the axes.
 
     lines_ : dict of str to matplotlib Line2D
-        The curves, by their keys in `history`.
+        The curves, with the same keys as `history`.
 
     See Also
     --------

@@ -20,7 +20,7 @@ class ImageGridDisplay:
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        The images, in the order of the rows of the grid.
+        The images, which fill the grid row by row.
 
     titles : list of str, default=None
         The title of each image. If None, no titles are drawn.
@@ -122,10 +122,11 @@ class ImageGridDisplay:
             or None, each row shows a stored image, followed by augmented versions of
             this image.
         n_images : int, default=None
-            Number of images to sample from `X`. If None, 4 images are sampled with
-            `augment`, and 20 images without `augment` and `y`. Otherwise, five images
-            per class are sampled, or fewer if there are more than six classes, so that
-            the total is at most 30.
+            Number of images to sample from `X`. If None, the default depends on the
+            other parameters. With `augment`, 4 images are sampled. With neither
+            `augment` nor `y`, 20 images are sampled. With `y` alone, five images per
+            class are sampled, or fewer if there are more than six classes, so that the
+            total is at most 30.
         n_versions : int, default=5
             Number of augmented versions of each image. Ignored without `augment`.
         image_shape : tuple of int, default=None
@@ -155,7 +156,7 @@ class ImageGridDisplay:
             If `augment` has the wrong type.
         ValueError
             If `augment` has an invalid value, or if the shapes of `X`, `y`,
-            `image_shape` and `display_labels` do not fit.
+            `image_shape` and `display_labels` do not match.
         """
         images = to_images(X, image_shape)
         if isinstance(augment, str) and augment != "auto":
@@ -222,8 +223,8 @@ class ImageGridDisplay:
 def _sample_balanced(y_encoded, n, rng):
     """Sample `n` rows with class counts as equal as possible, ordered by class."""
     order = rng.permutation(len(y_encoded))
-    # Rank the images of each class in random order. Sampling the images in the order of
-    # their ranks then takes one image of each class in turn.
+    # Rank the images within each class in random order. If images are then sampled by
+    # rank, the classes take turns.
     rank = np.empty(len(y_encoded), int)
     for k in np.unique(y_encoded):
         rows_of_class = order[y_encoded[order] == k]

@@ -24,7 +24,7 @@ class PredictionGridDisplay:
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        The images, in the order of the rows of the grid.
+        The images, which fill the grid row by row.
 
     y_true, y_pred : array-like of str of shape (n_images,)
         Names of the true and the predicted classes.
@@ -175,7 +175,7 @@ class PredictionGridDisplay:
         ------
         ValueError
             If `which` is unknown, if labels are not among the classes, or if the shapes
-            of `X`, `y` and `display_labels` do not fit.
+            of `X`, `y` and `display_labels` do not match.
         """
         return cls.from_predictions(
             to_images(X, image_shape, estimator),
@@ -204,7 +204,7 @@ class PredictionGridDisplay:
         image_shape=None,
         **plot_kw,
     ):
-        """Draw images with the given predicted probabilities.
+        """Draw predictions, given the predicted probabilities.
 
         For example, use this method with the output of
         :func:`~sklearn.model_selection.cross_val_predict`.
@@ -245,7 +245,7 @@ class PredictionGridDisplay:
         ------
         ValueError
             If `which` is unknown, if labels are not among the classes, or if the shapes
-            of the arrays do not fit.
+            of the arrays do not match.
         """
         images = to_images(X, image_shape)
         y_encoded, proba, names = check_predictions(

@@ -19,9 +19,9 @@ class SearchDisplay:
     Parameters
     ----------
     scores : dict of str to array-like of shape (n_candidates, n_folds)
-        Scores on the held-out part of each fold, by the name of the score, such as
-        ``"accuracy"``. A score whose name starts with ``"neg_"`` is drawn with its sign
-        reversed: ``"neg_log_loss"`` is drawn as the log loss.
+        Scores on the held-out part of each fold, keyed by the name of the score, such
+        as ``"accuracy"``. A score whose name starts with ``"neg_"`` is drawn with its
+        sign reversed: ``"neg_log_loss"`` is drawn as the log loss.
 
     params : list of dict
         The parameters of each candidate.
@@ -198,8 +198,8 @@ class SearchDisplay:
         best = np.argsort(-means, kind="stable")[:n_candidates]
         names = candidate_labels(self.params)
         height = 0.32 * len(best) + 1.1
-        # Only the first panel shows the names of the candidates. All panels have the
-        # same width, so each gets an equal share of the space for the names.
+        # Only the first panel shows the candidates' names. All panels have the same
+        # width, so each is widened by an equal share of the space for the names.
         width = 3.2 + 0.085 * max(len(names[i]) for i in best) / len(self.scores)
         for axes, _, label, values in self._panels(ax, (width, height)):
             self._draw_boxes(
@@ -237,7 +237,7 @@ class SearchDisplay:
         (rows, row_indices), (columns, column_indices) = map(self._parameter_values, by)
         size = (0.9 * len(columns) + 2.4, 0.6 * len(rows) + 1.4)
         for axes, name, label, scores in self._panels(ax, size):
-            # Make better scores brighter, even for losses, for which lower is better.
+            # Make better scores brighter. For losses, lower values are better.
             cmap = "cividis_r" if is_loss(name) else "cividis"
             means = np.full((len(rows), len(columns)), np.nan)
             for i, j in np.ndindex(means.shape):
@@ -259,7 +259,7 @@ class SearchDisplay:
             self.images_.append(image)
 
     def _parameter_values(self, name):
-        """Return the values of a parameter, and the value of each candidate.
+        """Return the distinct values of a parameter, and which one each candidate has.
 
         Returns
         -------
@@ -276,7 +276,7 @@ class SearchDisplay:
                 f"{', '.join(map(repr, known))}."
             )
         # Values such as lists or layers cannot be hashed or compared, so identify them
-        # by their text.
+        # by their text representation.
         texts = [_format_value(params.get(name)) for params in self.params]
         values = {text: p.get(name) for text, p in zip(texts, self.params, strict=True)}
         if all(isinstance(value, Real) for value in values.values()):
@@ -355,14 +355,14 @@ def _last_iterations(params, resource):
 
 
 def _format_value(value):
-    """Return a short text for the value of a parameter."""
+    """Return a short string for the value of a parameter."""
     if isinstance(value, Real) and not isinstance(value, bool):
         return f"{value:g}"
     return getattr(value, "__name__", None) or str(value)
 
 
 def candidate_labels(params):
-    """Return a label for each candidate, with the parameters that vary.
+    """Return a label for each candidate that shows the parameters that vary.
 
     If no parameter varies, as for a single candidate, the labels show all parameters.
     Prefixes of nested parameters, such as the name of a pipeline step, are omitted.

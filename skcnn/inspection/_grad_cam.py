@@ -1,4 +1,4 @@
-"""Grad-CAM: attribution by gradients with respect to feature maps."""
+"""Grad-CAM: attribution based on gradients with respect to feature maps."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -49,12 +49,13 @@ def grad_cam(estimator, X, *, target=None, layer=None):
     TypeError
         If `estimator` is not a CNNClassifier.
     ValueError
-        If `target` contains unknown labels, or if the network has no layer of the name
-        `layer` or no layer with feature maps.
+        If `target` contains unknown labels, or if the network has no layer called
+        `layer`, or no layer that outputs feature maps.
 
     See Also
     --------
-    occlusion : Compute attributions for any classifier, in finer detail but slower.
+    occlusion : Compute attributions for any classifier, more slowly but in finer
+        detail.
     skcnn.display.AttributionDisplay : Draw the attributions.
 
     Notes
@@ -103,8 +104,8 @@ def grad_cam(estimator, X, *, target=None, layer=None):
             scores = _class_scores(
                 tf.cast(output, tf.float32), indices[rows], network.model_
             )
-        # The score of an image depends only on its own feature maps, so the gradient of
-        # the sum of all scores contains the gradient for each image.
+        # An image's score depends only on the image's own feature maps, so the gradient
+        # of the sum of all scores contains the gradient of each image's score.
         gradients = tape.gradient(scores, maps)
         weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
         # With mixed precision, the products have 16 bits; sum them in float32.
@@ -126,7 +127,7 @@ def _class_scores(output, indices, model):
     indices : ndarray of shape (n,)
         The index of the class for each image.
     model : keras.Model
-        The network, whose loss determines whether `output` are logits.
+        The network, whose loss determines whether `output` contains logits.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def _class_scores(output, indices, model):
 
     is_logits = output_activation(model) is not None
     tiny = np.finfo(np.float32).tiny
-    # Clip probabilities away from 0 and 1, where logits are infinite.
+    # Keep probabilities away from 0 and 1, for which logits are infinite.
     if output.shape[-1] == 1:
         # A sigmoid output is the probability of the second class; its logit is the
         # difference between the logits of the two classes.
@@ -154,7 +155,7 @@ def _class_scores(output, indices, model):
 
 
 def _feature_map_model(model, name):
-    """Return a model that computes the feature maps of a layer and the output.
+    """Return a model that computes a layer's feature maps and the network's output.
 
     Parameters
     ----------
@@ -172,10 +173,10 @@ def _feature_map_model(model, name):
     """
     import keras
 
-    # All layers that output feature maps, with their output tensors.
+    # Output tensors of all layers that output feature maps.
     maps = {}
     for layer in getattr(model, "layers", ()):
-        # Take the output of the last call of the layer. If the layer is itself a
+        # Take the output of the layer's last call. If the layer is itself a
         # model, `layer.output` would belong to the inner graph, which is not connected
         # to the inputs of the outer one.
         nodes = layer._inbound_nodes

@@ -10,7 +10,7 @@ from ._targets import target_indices
 def occlusion(
     estimator, X, *, target=None, patch_size=None, strides=None, image_shape=None
 ):
-    """Compute attributions by covering parts of each image, for any classifier.
+    """Compute attributions for any classifier by covering parts of each image.
 
     A square patch with the mean colour of the image is moved over each image. The
     attribution of a region is the decrease in the predicted probability of the class
@@ -40,7 +40,7 @@ def occlusion(
     Returns
     -------
     attribution : ndarray of shape (n_samples, height, width), dtype float32
-        For each pixel, the mean decrease of the probability over all patches that cover
+        For each pixel, the mean decrease in the probability over all patches that cover
         it. Positive values support the class, and negative values contradict it.
 
     Raises
@@ -49,7 +49,7 @@ def occlusion(
         If `estimator` is not fitted.
     ValueError
         If `patch_size` or `strides` is not a positive integer, the patch is larger than
-        the image, `target` contains unknown labels, or the shape of `X` does not fit.
+        the image, `target` contains unknown labels, or the shape of `X` is invalid.
 
     See Also
     --------
@@ -110,8 +110,8 @@ def occlusion(
         occluded = np.repeat(image[None], len(corners), axis=0)
         for occluded_image, (i, j) in zip(occluded, corners, strict=True):
             occluded_image[i : i + patch, j : j + patch] = mean_colour
-        # The estimator expects images of the same shape as in X, where they may be
-        # flattened.
+        # The estimator expects images in the same form as in X, which may contain
+        # flattened images.
         occluded_proba = estimator.predict_proba(
             occluded.reshape(len(corners), *X.shape[1:])
         )

@@ -1,4 +1,4 @@
-"""Model selection with cross-validation scores after every training epoch."""
+"""Cross-validation scores after every training epoch, for model selection."""
 
 from ._epoch_curve import epoch_curve
 

@@ -31,7 +31,7 @@ def epoch_curve(
     verbose=0,
     error_score=np.nan,
 ):
-    """Compute training and validation scores after every epoch by cross-validation.
+    """Cross-validate an estimator and compute its scores after every epoch.
 
     This function is similar to :func:`sklearn.model_selection.validation_curve` with
     the number of epochs as the parameter, but trains each candidate only once per fold.
@@ -62,9 +62,9 @@ def epoch_curve(
         of a :class:`~sklearn.model_selection.StratifiedKFold`. None means 5.
     scoring : str, callable, list, tuple or dict, \
             default=("accuracy", "neg_log_loss")
-        The scores to compute, as in :func:`~sklearn.model_selection.cross_validate`.
-        A callable that returns a single score, or None for the `score` method of
-        `estimator`, is named "score".
+        The scores to compute, as in :func:`~sklearn.model_selection.cross_validate`. If
+        `scoring` is None, the `score` method of `estimator` is used. In this case, and
+        if a callable returns a single score, the score is named "score".
     n_jobs : int, default=None
         Number of fits to run in parallel. None means 1 unless in a
         :func:`joblib.parallel_config` context. -1 means using all processors.
@@ -86,8 +86,8 @@ def epoch_curve(
             one empty dict.
         train_scores, test_scores : dict of str to ndarray of shape \
                 (n_candidates, n_folds, n_epochs)
-            Scores on the training images and on the held-out images, by the name of the
-            score. If a fit ended earlier than others, its later scores are NaN.
+            Scores on the training images and on the held-out images, keyed by the name
+            of the score. If a fit ended earlier than others, its later scores are NaN.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def epoch_curve(
     check_consistent_length(X, y, groups)
     candidates = [{}] if param_grid is None else list(ParameterGrid(param_grid))
     splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
-    # Give a single callable a name, so that the scorer always returns a dict.
+    # Put a single callable into a dict, so that the scorer always returns a dict.
     if callable(scoring) or scoring is None:
         scoring = {"score": scoring or _default_score}
     scorer = check_scoring(
@@ -227,7 +227,7 @@ def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
             X_test = estimator[:-1].transform(X_test)
 
         def score(fitted):
-            # All scorers need the same probabilities; predict them only once.
+            # Predict probabilities only once, because all scorers use the same ones.
             fitted.predict_proba = _cache_last_call(fitted.predict_proba)
             scores.append(
                 (scorer(fitted, X_train, y_train), scorer(fitted, X_test, y_test))
@@ -251,10 +251,10 @@ def _fit_and_score(estimator, params, X, y, train, test, scorer, error_score):
 
 
 def _cache_last_call(predict_proba):
-    """Wrap `predict_proba` to reuse its result if the next call has the same array."""
+    """Wrap `predict_proba` so that it returns its last result for the same array."""
     last_X = last_proba = None
 
-    @functools.wraps(predict_proba)  # scorers read the name of the method
+    @functools.wraps(predict_proba)  # scorers read the method's name
     def cached(X):
         nonlocal last_X, last_proba
         if X is not last_X:

@@ -81,7 +81,7 @@ def test_same_contents_have_the_same_fingerprint(one, other):
         ([1, [2]], [[1], 2]),
         ([None], []),
         ({"a": 1}, {"a": 2}),
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),  # a builder may depend on key order
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),  # key order may affect a builder
         (collections.deque([1]), collections.deque([2])),
         (collections.OrderedDict(a=1), {"a": 1}),
         (np.zeros(3), np.zeros(3, np.float32)),
@@ -230,7 +230,7 @@ def test_other_process_has_the_same_fingerprint():
     assert len(fingerprints) == 1
 
 
-# The source code of skcnn
+# The source code of the skcnn package
 
 PACKAGE = Path(skcnn.__file__).parent
 

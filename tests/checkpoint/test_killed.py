@@ -18,11 +18,11 @@ from skcnn import CNNClassifier
 
 # Let `SCRIPT` import this module.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-N_KILLS = 10  # for each of two searches that run at the same time
+N_KILLS = 10  # per search; two searches run at the same time
 N_EPOCHS = 12
 
-# The script logs the progress of a search. It logs "writes" before it writes a state,
-# and "keeps" afterwards.
+# The script runs a search and logs its progress. It logs "writes" before it writes a
+# state, and "keeps" afterwards.
 SCRIPT = """
 import json, sys
 from skcnn._checkpoint import _policy
@@ -149,7 +149,7 @@ def test_searches_survive_being_killed(tmp_path):
         assert results == [expected] * len(logs)
         for log in logs:
             n_killed_in_training += check_log(log.read_text().splitlines())
-    assert n_killed_in_training >= N_KILLS  # at least half of all kills
+    assert n_killed_in_training >= N_KILLS  # at least half of the kills
 
 
 def check_log(lines):

@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skcnn._checkpoint import _lock
 
-# No process has this ID, because it is larger than the maximum on Linux.
+# No process has this ID, because it exceeds the maximum on Linux.
 UNUSED_PID = 2**22 + 1
 
 
@@ -107,7 +107,7 @@ def test_lock_of_dead_owner_is_broken(few, locked_fit, trained_epochs, clock):
     estimator, path = locked_fit(pid=UNUSED_PID)
     estimator.fit(few.images, few.target)
     assert trained_epochs == [0, 1]
-    assert clock.n_sleeps == 1  # the lock was broken at the first check
+    assert clock.n_sleeps == 1  # the first check broke the lock
     assert not path.exists()
 
 
@@ -162,7 +162,7 @@ def test_progress_of_owner_prolongs_waiting(tmp_path, clock):
 
     clock.on_sleep = send_heartbeat
     lock.acquire(lambda: clock.n_sleeps // 300, lambda progress: False)
-    assert clock.n_sleeps == 1000  # 10,000 s: three epochs of 3,000 s and a part
+    assert clock.n_sleeps == 1000  # 10,000 s, more than three epochs of 3,000 s
     assert lock._is_ours()
     lock.release()
 

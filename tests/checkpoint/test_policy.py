@@ -69,7 +69,7 @@ def test_max_time_leaves_a_checkpoint_to_resume(
     assert fit_result(estimator, few.images) == fit_result(expected, few.images)
 
 
-# Fits and folders that cannot be used
+# Fits that cannot be stored and folders that cannot be used
 
 
 def builder_with_file(meta, file=None):

@@ -81,7 +81,7 @@ def test_result_is_the_same_continued_interrupted_or_loaded(
     assert fit_result(estimator.fit(X, y), X) == expected
     assert trained_epochs == []
     shorter = estimator.set_params(epochs=2).fit(X, y)
-    assert trained_epochs == [0, 1]  # states of later epochs cannot be used
+    assert trained_epochs == [0, 1]  # the states after later epochs are of no use
     assert shorter.n_epochs_ == 2
 
 
@@ -244,7 +244,8 @@ def test_halving_search_trains_each_epoch_once(few, tiny_cnn, tmp_path, trained_
     )
     search.fit(few.images, few.target)
     assert list(search.n_resources_) == [1, 2, 4]
-    # Four candidates train for one epoch, two for one more, and one for two more.
+    # Four candidates train for one epoch, two of them for another epoch, and one of
+    # these for another two epochs.
     assert len(trained_epochs) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
 
 

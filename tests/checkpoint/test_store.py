@@ -17,7 +17,7 @@ def test_files_are_no_pickles_and_joblib_removes_them(few, tiny_cnn, tmp_path):
     for epochs in (1, 2):
         tiny_cnn(epochs=epochs, memory=memory).fit(few.images, few.target)
     tiny_cnn(epochs=1, l2=0.1, memory=memory).fit(few.images, few.target)
-    assert stored_states(tmp_path) in (  # depends on the order of the fits' folders
+    assert stored_states(tmp_path) in (  # either fit's folder may come first
         ["finished-000001", "finished-000001", "finished-000002"],
         ["finished-000001", "finished-000002", "finished-000001"],
     )
@@ -46,7 +46,7 @@ def test_file_of_other_format_version_is_ignored(
         estimator.fit(few.images, few.target)
     assert trained_epochs == [0, 1, 0, 1]
     assert fit_result(estimator, few.images) == expected
-    estimator.fit(few.images, few.target)  # reads the new file without a warning
+    estimator.fit(few.images, few.target)  # the new file is read without a warning
     assert trained_epochs == [0, 1, 0, 1]
 
 
@@ -70,14 +70,14 @@ def corrupt(path, other, rng):
         data[:] = rng.bytes(len(data))
     elif way == 5:
         data.clear()
-    elif way == 6:  # an intact file of a different fit under its own name
+    elif way == 6:  # another fit's intact file, with its own name
         path.unlink()
         (path.parent / other.name).write_bytes(other.read_bytes())
         return
-    elif way == 7:  # a name with a different number of epochs
+    elif way == 7:  # the name states a wrong number of epochs
         path.rename(path.parent / path.name.replace("-00000", "-00001"))
         return
-    else:  # the contents of a different fit
+    else:  # the contents of another fit's file
         data[:] = other.read_bytes()
     path.write_bytes(data)
 
@@ -116,7 +116,7 @@ def test_corrupt_files_never_change_a_result(
     assert n_warnings > 150
 
 
-# Errors of the file system
+# File system errors
 
 
 def test_unreadable_file_is_kept(few, tiny_cnn, tmp_path, monkeypatch, trained_epochs):

@@ -50,7 +50,7 @@ def assert_same_fit(one, other, X, *, rtol, atol=0.0):
     for value, expected in zip(network_values(one), network_values(other), strict=True):
         if value.dtype.kind == "f":
             assert_allclose(value, expected, rtol=rtol, atol=atol)
-        else:  # step counts and the states of seeds are integers
+        else:  # step counts and seed states are integers
             assert_array_equal(value, expected)
     assert_allclose(one.predict_proba(X), other.predict_proba(X), rtol=rtol, atol=atol)
 

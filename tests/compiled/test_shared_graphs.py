@@ -70,7 +70,7 @@ def test_numbers_of_a_fit_reach_the_shared_graph(few, tiny_cnn, traced_graphs):
     assert difference == pytest.approx(penalty, rel=1e-3)
 
     dropping = tiny_cnn(**params | {"last_dropout": 0.999}, learning_rate=1e-12)
-    # Drop nearly all features, so that most images have the same output.
+    # This rate drops nearly all features, so the loss must change.
     assert dropping.fit(X, y).history_["loss"][0] != small.history_["loss"][0]
 
 

@@ -123,7 +123,7 @@ def test_normalization_of_images_is_folded_into_the_only_convolution(name):
     assert (_FoldedConv2D in kinds) == (_NormalizedInput in kinds) == (name in FOLDED)
 
 
-# Training with shared graphs, compared with Keras
+# Training with shared graphs gives the same results as Keras
 
 
 def nadam(learning_rate):
@@ -190,7 +190,7 @@ def test_shared_graph_trains_as_keras_train_step(few, tiny_cnn, disable_sharing,
     for name, series in history.items():
         assert_allclose(series, keras_history[name], rtol=2e-4, err_msg=name)
     assert_allclose(proba, keras_proba, atol=2e-4)
-    # The seed states of the dropout layers show whether the same masks were drawn.
+    # The dropout layers' seed states show whether the same masks were drawn.
     for value, keras_value in zip(values, keras_values, strict=True):
         if value.dtype.kind != "f":
             assert_array_equal(value, keras_value)

@@ -52,7 +52,7 @@ def test_raises_or_skips_broken_images(
 ):
     broken = image_folder / "bee" / "1a.jpg"
     damage(broken)
-    (image_folder / "cat" / "9.jpg").touch()  # also broken, but not the first
+    (image_folder / "cat" / "9.jpg").touch()  # also broken, but comes later
     match = rf"Could not read the image '.*1a\.jpg': .*({reason}).*on_error='skip'"
     with pytest.raises(ValueError, match=match):
         load_image_folder(image_folder, image_size=image_size, n_jobs=n_jobs)
@@ -102,8 +102,8 @@ def test_rejects_class_whose_images_are_all_broken(image_folder):
 @pytest.mark.parametrize("as_error", [True, False])
 def test_rejects_decompression_bomb(image_folder, monkeypatch, factor, as_error):
     # Pillow issues a warning for images above its size limit and raises an error for
-    # images above twice that limit. load_image_folder rejects both, regardless of
-    # whether warnings are errors.
+    # images above twice that limit. load_image_folder rejects images in both cases,
+    # whether or not warnings are errors.
     bomb = save(image_folder / "bee" / "bomb.png", random_pixels(60, 80))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(60 * 80 / factor))
     filters = list(warnings.filters)
@@ -142,7 +142,7 @@ def test_reports_missing_permission(tmp_path):
         load_image_folder(tmp_path)
 
 
-# Unsupported formats, which are recognized by their content
+# Unsupported formats, which are recognized by file content
 
 
 def media(*brands):
@@ -181,7 +181,7 @@ AVIF = "an AVIF image.*Pillow 11.3 or later.*pillow-avif-plugin"
     ],
 )
 def test_names_the_format_of_unreadable_files(image_folder, content, match):
-    # The extension does not matter, because formats are recognized by content.
+    # The extension does not matter, because the content determines the format.
     (image_folder / "bee" / "1a.jpg").write_bytes(content)
     with pytest.raises(ValueError, match=rf"1a\.jpg': it.* {match}"):
         load_image_folder(image_folder)
@@ -197,7 +197,7 @@ def test_names_the_plugin_if_pillow_cannot_read_avif(image_folder, monkeypatch):
     with pytest.raises(ValueError, match=rf"1a\.jpg': it is {AVIF}"):
         load_image_folder(image_folder)
 
-    # Pillow may also list the format but not support it. It then issues a warning.
+    # Pillow may also list a format that it does not support. It then issues a warning.
     accept = lambda prefix: "AVIF support not installed"  # noqa: E731
     monkeypatch.setitem(Image.OPEN, "AVIF", (None, accept))
     if "AVIF" not in Image.ID:
@@ -210,7 +210,7 @@ def test_names_the_plugin_if_pillow_cannot_read_avif(image_folder, monkeypatch):
     "tags", [{50706: b"\1\4\0\0"}, {254: 1, 330: 8}], ids=["dng", "preview"]
 )
 def test_rejects_the_preview_in_a_camera_raw_file(tmp_path, tags):
-    # Pillow opens these files as TIFF and would load the small preview.
+    # Pillow opens these files as TIFFs and would load only the small preview.
     save(tmp_path / "a" / "1.tif", random_pixels(), tiffinfo=tags)
     with pytest.raises(ValueError, match=r"1\.tif': it is a camera raw file.*rawpy"):
         load_image_folder(tmp_path)

@@ -140,8 +140,7 @@ def test_scenes_flip_y():
     flipped = make_scenes(1000, image_size=8, random_state=0, flip_y=0.5)
     np.testing.assert_array_equal(flipped.images, true.images)
     # Half of the labels are random. A fifth of these are correct by chance, so 40% of
-    # all labels change.
-    # Allow for a deviation of six standard deviations.
+    # all labels are expected to change. Allow for six standard deviations.
     changed = np.mean(flipped.target != true.target)
     assert abs(changed - 0.4) < 6 * np.sqrt(0.4 * 0.6 / 1000)
 

@@ -26,7 +26,8 @@ def index_of(images):
 
 
 def test_single_pass_keeps_images_and_labels_aligned(tf):
-    # Reading a shuffling dataset twice, a common mistake, misaligns images and labels.
+    # A common mistake is to read a shuffling dataset twice, once for images and once
+    # for labels, which misaligns them.
     ds = (
         tf.data.Dataset.from_tensor_slices(indexed_images())
         .shuffle(60, seed=0)
@@ -173,7 +174,7 @@ def test_image_dataset_from_directory(tf, tmp_path, label_mode):
     data = from_dataset(ds)
     assert data.target_names.tolist() == names
     np.testing.assert_array_equal(index_of(data.images) // 10, data.target)
-    # The images are the same as those of load_image_folder, but in a different order.
+    # load_image_folder returns the same images in a different order.
     folder = load_image_folder(tmp_path)
     order = np.argsort(index_of(data.images))
     np.testing.assert_array_equal(data.images[order], folder.images)

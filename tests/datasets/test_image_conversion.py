@@ -40,7 +40,7 @@ def test_image_size_is_height_and_width(tmp_path):
 
 
 def test_resizing_stretches_images(tmp_path):
-    # The image is wider than it is high. Its left half is black, its right half white.
+    # The image is wider than it is high. Only its right half is white.
     pixels = np.zeros((10, 40, 3), np.uint8)
     pixels[:, 20:] = 255
     save(tmp_path / "a" / "1.png", pixels)
@@ -50,7 +50,7 @@ def test_resizing_stretches_images(tmp_path):
 
 
 def test_shrinking_is_antialiased(tmp_path):
-    # Stripes that are narrower than the new pixels must be averaged to gray.
+    # The stripes are narrower than the new pixels and must be averaged to gray.
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, ::2] = 255
     save(tmp_path / "a" / "1.png", pixels)
@@ -89,8 +89,8 @@ def test_decoding_jpegs_at_reduced_size_changes_little(tmp_path):
 @pytest.mark.parametrize("image_size", [None, (24, 48)])
 def test_applies_exif_orientation(tmp_path, orientation, extension, image_size):
     # Also test compressed TIFFs, because Pillow uses a different code path for them.
-    # The image shows an L in the upper left corner, which looks different in each of
-    # the eight orientations.
+    # The image shows the letter L in the upper left corner, so it looks different in
+    # each of the eight orientations.
     upright = np.full((24, 48), 255, np.uint8)
     upright[2:20, 4:10] = 0
     upright[16:20, 4:24] = 0
@@ -121,7 +121,7 @@ def test_applies_exif_orientation(tmp_path, orientation, extension, image_size):
 
 
 def test_applies_exif_orientation_to_jpeg_decoded_at_reduced_size(tmp_path):
-    # The upper half is white. Rotating by 90 degrees clockwise moves it to the right.
+    # The upper half is white. A clockwise rotation by 90 degrees moves it to the right.
     stored = np.zeros((400, 200, 3), np.uint8)
     stored[:200] = 255
     exif = Image.Exif()

@@ -84,7 +84,7 @@ def test_result_does_not_depend_on_n_jobs(tmp_path, n_jobs):
 
 
 def test_uses_threads_if_processes_are_configured(image_folder):
-    # Worker processes would fill copies of the array and leave the original empty.
+    # Worker processes would write to copies of the array and leave the original empty.
     with joblib.parallel_config(backend="loky", n_jobs=2):
         data = load_image_folder(image_folder)
     np.testing.assert_array_equal(data.images, load_image_folder(image_folder).images)

@@ -116,7 +116,7 @@ def test_extension_does_not_matter_in_a_list(tmp_path):
 
 
 def test_missing_files_are_reported_before_decoding(files, monkeypatch):
-    files[0].write_bytes(b"")  # decoding would report this file first
+    files[0].write_bytes(b"")  # decoding would fail at this file first
     missing = files[0].parent / "gone.png"
     match = r"^2 of 8 files do not exist: '.*gone\.png', '.*gone\.png'\. Correct"
     with pytest.raises(FileNotFoundError, match=match):

@@ -63,7 +63,7 @@ def test_out_leaves_out_skipped_images(image_folder):
             image_folder, out=image_folder / "images.npy", on_error="skip"
         )
     np.testing.assert_array_equal(data.images, expected.images)
-    # The file must also contain no rows for skipped images.
+    # The file must not contain rows for skipped images, either.
     np.testing.assert_array_equal(np.load(image_folder / "images.npy"), expected.images)
 
 

@@ -63,7 +63,7 @@ def load(file, **kwargs):
     return data.images[0, ..., 0], data.scaling
 
 
-# Values that span the range of their type
+# Values that span the full range of their type
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -198,11 +198,11 @@ def test_transparent_pixels_of_16_bit_images(tmp_path):
     np.testing.assert_array_equal(rgba[..., 3], np.where(values == 77, 0, 65535))
 
 
-# The same rule for all files
+# Each file is scaled by the same rule
 
 
 def test_scaling_does_not_depend_on_other_files(tmp_path):
-    # A dark class and a bright class must not look alike.
+    # After scaling, a dark class and a bright class must not look alike.
     rng = np.random.default_rng(0)
     unit = rng.random((3, 20, 20), dtype=np.float32)
     for i in range(3):
@@ -265,7 +265,7 @@ def test_result_and_warnings_do_not_depend_on_n_jobs(tmp_path, n_jobs, dtype):
 def test_rejects_values_that_do_not_fit(
     tmp_path, values, dtype, match, on_error, image_size
 ):
-    # Skipping these files would select images by their brightness.
+    # Skipping these files could bias the data by brightness, so they raise an error.
     fits = np.array([[0, 1]], values.dtype)
     files = [write_tiff(tmp_path / f"{i}.tif", v) for i, v in enumerate((fits, values))]
     match = rf"Could not convert the image '.*1\.tif' to {dtype}: .*{match}"
@@ -321,7 +321,7 @@ def test_warns_about_dark_floats(tmp_path):
     [
         few_bits(16),
         few_bits(16) // 65535 * 65535,  # black and white
-        few_bits(5) * 257,  # dark, but already stored with 8 bits
+        few_bits(5) * 257,  # dark, but converted to 8 bits without loss
         np.full((6, 8), 300, np.uint16),
     ],
 )

@@ -42,7 +42,8 @@ def test_y_axis_excludes_initial_peak_of_loss():
     low, high = display.axes_[0, 0].get_ylim()
     assert low < 0
     assert 2.5 < high < 5
-    # The limits include a first value that is not an outlier, and any later outlier.
+    # The limits include the first value unless it is an outlier, and all later values,
+    # even outliers.
     for curve in ([5.0, *np.linspace(4, 1, 9)], [2.0] * 5 + [40.0] + [1.0] * 4):
         display = HistoryDisplay({"loss": curve}).plot()
         assert display.axes_[0, 0].get_ylim()[1] > max(curve)

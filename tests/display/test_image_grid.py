@@ -138,7 +138,7 @@ def test_versions_are_those_of_the_augmentation(scenes):
     assert display.axes_[0, 0].get_title() == "as stored"
     images = display.images[1:]
     (row,) = np.flatnonzero((scenes.images == display.images[0]).all((1, 2, 3)))
-    # As in from_data, draw the seed of the augmentation after the images.
+    # As in from_data, draw the augmentation seed after the images.
     rng = np.random.RandomState(0)
     rng.permutation(50)
     seed = rng.randint(np.iinfo(np.int32).max)

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from skcnn.display import ConfusionGalleryDisplay, PredictionGridDisplay
 
 NAMES = ["a", "b", "c"]
-# Each row has the true class and the predicted probabilities of the three classes.
+# Each row contains the true class and the predicted probabilities of three classes.
 CASES = [
     (0, [0.9, 0.1, 0.0]),  # correct
     (1, [0.5, 0.4, 0.1]),  # b predicted as a

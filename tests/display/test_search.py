@@ -50,7 +50,7 @@ def test_candidates_are_ordered_by_score(search):
         for i in order
     ]
     assert y_tick_labels(left) == names
-    assert set(y_tick_labels(right)) == {""}  # only the first panel has labels
+    assert set(y_tick_labels(right)) == {""}  # only the first panel shows names
     assert left.yaxis_inverted()
     for i, points in zip(order, display.points_[0], strict=True):
         assert_array_equal(points.get_xdata(), fold_scores(search, "accuracy")[i])

@@ -72,7 +72,7 @@ def test_flip_is_exact(flip, mirrors, size):
         same = [np.array_equal(image[mirror], flipped) for mirror in mirrors]
         assert sum(same) == 1
         counts += same
-    # All flips are equally likely, within four standard deviations.
+    # All flips are equally likely. Allow for four standard deviations.
     share = 1 / len(mirrors)
     bound = 4 * np.sqrt(share * (1 - share) / len(images))
     np.testing.assert_allclose(counts / len(images), share, atol=bound)

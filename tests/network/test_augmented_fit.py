@@ -90,7 +90,7 @@ def augment_calls(monkeypatch):
             return original(tf.identity(images), seed, **settings)
 
     monkeypatch.setattr(_steps, "random_affine", recorded)
-    # A graph that was traced earlier would not call the recorder.
+    # Empty the cache, because a graph traced earlier would not call the recorder.
     monkeypatch.setattr(_cache, "_cache", collections.OrderedDict())
     return calls
 
@@ -127,7 +127,7 @@ def test_fit_with_keras_layer_is_reproducible(short_cnn, digits_100, augmented_f
     first = short_cnn(augment=layer).fit(*digits_100)
     assert not same_weights(first, augmented_fits[2])
     assert first.augment is layer
-    # No fit changes the layer, so a second fit with it gives the same weights.
+    # Fitting does not change the layer, so a second fit with it gives the same weights.
     assert same_weights(short_cnn(augment=layer).fit(*digits_100), first)
     other = short_cnn(augment=layer, random_state=1).fit(*digits_100)
     assert not same_weights(other, first)
@@ -149,7 +149,7 @@ def test_predictions_are_not_augmented_by_a_keras_layer(short_cnn, digits_100):
     estimator = short_cnn(augment=Blank(), normalize=False, validation_fraction=0.2)
     estimator.fit(X, y)
     history = estimator.history_
-    # Only training uses blank images. Validation and prediction use the real ones.
+    # Only training uses blank images. Validation and prediction use the original ones.
     assert len(np.unique(estimator.predict_proba(X)[:, 0])) > 50
     assert np.ptp(history["loss"]) < 1
     assert history["val_loss"][0] != pytest.approx(history["loss"][0], rel=1e-3)

@@ -55,7 +55,7 @@ def test_unknown_builder_parameter_gets_a_suggestion(classifier):
         match=r"'model__unit': the builder dense_builder .*Did you mean 'model__units'",
     ):
         estimator.set_params(model__unit=3, epochs=9)
-    assert estimator.epochs == 6  # none of the parameters were set
+    assert estimator.epochs == 6  # no parameter was set
     with pytest.raises(ValueError, match=r"model is None: .* Set model= first"):
         classifier().set_params(model__units=3)
 

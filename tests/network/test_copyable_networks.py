@@ -350,7 +350,7 @@ def test_network_that_cannot_be_copied_warns_before_training(few, classifier, bu
     assert seen == ["epoch"]
     assert estimator.predict_proba(few.images).shape == (160, 4)
     seen.clear()
-    # If warnings are errors, no training takes place.
+    # If warnings are errors, the fit fails before training.
     with pytest.raises(UserWarning, match="neither pickled nor copied"):
         estimator.fit(few.images, few.target)
     assert seen == []

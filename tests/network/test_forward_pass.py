@@ -75,7 +75,7 @@ def test_forward_pass_matches_numpy(image_shape, gain, settings):
     estimator = preset_cnn(**{"filters": (4, 5), "dense_units": 6, **settings})
     network = build_network(estimator, image_shape, n_classes=3)
     rng = np.random.default_rng(0)
-    # Use biases other than 0 and statistics other than 1, so that each has an effect.
+    # Choose biases and statistics that all have an effect, unlike their initial values.
     values = []
     for variable in network.weights:
         value = np.asarray(variable)

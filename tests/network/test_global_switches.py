@@ -65,7 +65,7 @@ def random_seed():
     keras.utils.set_random_seed(7)
     try:
         yield
-        # Python's generator must still be in the state that the seed has set.
+        # The state of Python's generator must be the same as right after seeding.
         assert random.random() == random.Random(7).random()
     finally:
         tf.random.set_seed(None)
@@ -196,7 +196,7 @@ def test_switch_changes_nothing_with_an_empty_cache(few, built_in, expected, swi
         assert type(estimator.model_.optimizer) is keras.optimizers.Adam
         copied = pickle.loads(pickle.dumps(estimator))
         assert same_arrays(results(copied, few.images), expected)
-    # The results are the same without the switch, using graphs traced under it.
+    # Graphs traced with the switch give the same results without it.
     assert same_arrays(results(copied, few.images), expected)
     again = built_in.fit(few.images, few.target)
     assert same_arrays(results(again, few.images), expected)
@@ -285,7 +285,7 @@ def test_graph_is_refused(few, tiny_cnn):
     assert not hasattr(estimator, "model_")
 
 
-# Switches that need a new process
+# Switches that must be set in a new process
 
 FIT = """
 import json

@@ -207,7 +207,7 @@ def test_targets_stay_the_same_when_training_continues(few, classifier):
     first = estimator.history_["loss"][-1]
     estimator.set_params(warm_start=True).fit(few.images, few.target)
     assert estimator.history_["loss"][-1] < first
-    # Pass only half of the classes to partial_fit.
+    # Pass images from only half of the classes to partial_fit.
     some = few.target < 2
     estimator.partial_fit(few.images[some], few.target[some])
     assert clone(estimator).fit(few.images, few.target).n_epochs_ == 6

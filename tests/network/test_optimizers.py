@@ -22,7 +22,7 @@ def test_optimizer_object_is_copied_for_each_fit(few, tiny_cnn):
     for estimator in (with_object, with_partial):
         estimator.fit(few.images, few.target)
     assert_same_training(with_object, with_partial)
-    # Each fit copies the object, so it changes neither the object nor other fits.
+    # Each fit copies the object, so a fit affects neither the object nor other fits.
     assert with_object.model_.optimizer is not user
     assert not user.built
     assert int(user.iterations) == 0

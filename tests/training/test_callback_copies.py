@@ -115,7 +115,7 @@ def test_searches_report_to_the_original(few, tiny_cnn, reporter):
         estimator, {"learning_rate": [1e-2, 1e-3]}, cv=2, error_score="raise"
     )
     search.fit(few.images, few.target)
-    assert count() == 2 + 2 * 2 + 1  # cross_val_score, folds of the search, and refit
+    assert count() == 2 + 2 * 2 + 1  # cross_val_score, search and refit
     assert search.best_estimator_.callbacks[0] is callback
 
 
@@ -254,7 +254,7 @@ def test_clones_share_their_callbacks(few, tiny_cnn):
     assert estimator.callbacks[0] is callback
     estimator.fit(few.images, few.target)
     assert values == estimator.history_["loss"]
-    # The clone of a fitted estimator also shares the callbacks.
+    # A fitted estimator's clone also shares the callbacks.
     clone(estimator).fit(few.images, few.target)
     assert len(values) == 2
 

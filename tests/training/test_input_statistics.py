@@ -226,7 +226,7 @@ def test_warm_start_uses_the_new_images(few, tiny_cnn):
 
 def test_partial_fit_uses_all_images_so_far(few, tiny_cnn):
     X = few.images.astype(np.float32)
-    X[:40] += 60  # the first part has a different offset
+    X[:40] += 60  # the first part of the images is brighter
     estimator = normalizing(tiny_cnn)
     for start in (0, 40, 120):
         stop = {0: 40, 40: 120, 120: 160}[start]
@@ -255,7 +255,7 @@ def test_failure_restores_statistics(few, tiny_cnn, method):
         getattr(estimator, method)(few.images + 50.0, few.target, sample_weight=weight)
     assert same_arrays(rescaling(estimator), before)
     np.testing.assert_array_equal(estimator.predict_proba(few.images), proba)
-    # Training then continues as if nothing had happened.
+    # Later training gives the same result as without the failed call.
     again = normalizing(tiny_cnn, epochs=1, warm_start=True)
     again.fit(few.images, few.target).partial_fit(few.images, few.target)
     assert_same_training(estimator.partial_fit(few.images, few.target), again)

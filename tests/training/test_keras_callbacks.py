@@ -39,12 +39,12 @@ def test_batch_hooks_are_called_for_each_batch(few, tiny_cnn, stochastic_fit):
     estimator.fit(few.images, few.target)
     batches = [call[:2] for call in calls if call[0] in ("begin", "end")]
     one_epoch = [(kind, i) for i in range(4) for kind in ("begin", "end")]
-    assert batches == one_epoch * 2  # 128 of 160 images in batches of 32
+    assert batches == one_epoch * 2  # 128 of the 160 images, in batches of 32
     logs = [call[2] for call in calls if call[0] == "end"]
     assert {name: logs[3][name] for name in ("loss", "accuracy")} == {
         name: estimator.history_[name][0] for name in ("loss", "accuracy")
     }
-    # Training is the same with one batch per call as with many.
+    # One batch per call gives the same result as many batches per call.
     assert_same_training(estimator, stochastic_fit)
 
 

@@ -95,7 +95,7 @@ def test_callbacks_exist_since_scikit_learn_1_9(tiny_cnn):
 def test_fit_without_callbacks(few, tiny_cnn):
     network = tiny_cnn(epochs=EPOCHS).fit(few.images, few.target)
     assert network.n_epochs_ == EPOCHS
-    # The fit leaves no callback context behind in any version of scikit-learn.
+    # In all versions of scikit-learn, the fit leaves no callback context behind.
     assert not [name for name in vars(network) if "callback_" in name]
 
 
@@ -156,7 +156,7 @@ def test_hooks_get_data_metadata_and_fitted_estimator(few, tiny_cnn):
         assert_array_equal(y, few.target)
         assert list(metadata) == ["sample_weight"]
         assert_array_equal(metadata["sample_weight"], weight)
-    # A hook receives the estimator as it is at the end of the epoch.
+    # A hook receives the estimator in its state at the end of the epoch.
     *each_epoch, at_end = [e for e in recorder.events if isinstance(e, np.ndarray)]
     assert len(each_epoch) == EPOCHS
     assert_array_equal(each_epoch[-1], at_end)
@@ -209,7 +209,8 @@ def test_clone_keeps_callbacks(tiny_cnn):
     assert copied._skl_callbacks == [recorder]
 
 
-# scikit-learn warns about steps without callback support, such as its transformers.
+# scikit-learn warns about pipeline steps that do not support callbacks, such as
+# FunctionTransformer.
 @needs_callbacks
 @pytest.mark.filterwarnings("ignore:The estimator FunctionTransformer does not support")
 @pytest.mark.parametrize("in_pipeline", [False, True])
@@ -220,7 +221,7 @@ def test_callback_of_search_is_called_for_every_epoch(few, tiny_cnn, in_pipeline
         network = make_pipeline(FunctionTransformer(), network)
     search = GridSearchCV(network, {}, cv=2).set_callbacks(recorder)
     search.fit(few.images, few.target)
-    # Two folds and the refit, with two epochs each.
+    # The search fits on two folds and refits, each time for two epochs.
     ends = [task for hook, task, _ in recorder.events if hook == "end"]
     begins = [task for hook, task, _ in recorder.events if hook == "begin"]
     assert sorted(ends) == sorted(begins)
@@ -267,7 +268,7 @@ def test_scoring_monitor_inside_a_search(few, tiny_cnn, n_jobs):
     search.fit(few.images, few.target)
     run = monitor.get_logs()
     logs = [row for row in run.data if row["task_name"] == "epoch"]
-    assert len(logs) == (4 + 1) * 2  # four fits and the refit, two epochs each
+    assert len(logs) == (4 + 1) * 2  # four fits and the refit, with two epochs each
     assert len({row["task_id_path"] for row in logs}) == 10
     best = search.best_estimator_.score(few.images, few.target)
     assert best in [row["accuracy"] for row in logs]
@@ -282,7 +283,7 @@ def test_progress_bars_of_search_and_fits(few, tiny_cnn, capsys, n_jobs):
     search.set_callbacks(sklearn_callback.ProgressBar()).fit(few.images, few.target)
     out = capsys.readouterr().out
     assert re.search(r"GridSearchCV - fit", out)
-    # The bar of the search is above one bar for each of the four fits and the refit.
+    # Below the search's bar, there is one bar for each of the four fits and the refit.
     bars = re.findall(r"^( *)(GridSearchCV - .* \| CNNClassifier - fit)", out, re.M)
     assert len(bars) == 4 + 1, out
     assert all(indent for indent, _ in bars)

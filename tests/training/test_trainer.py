@@ -107,7 +107,7 @@ def test_images_are_read_in_chunks(tmp_path, tiny_cnn, monkeypatch):
     X[y == 1] = 200
     X.flush()
     estimator = tiny_cnn(stem_strides=16, epochs=2, batch_size=64)
-    estimator.fit(X[:200], y[:200])  # so that imports and caches do not count
+    estimator.fit(X[:200], y[:200])  # fill caches before measuring memory
     for images in (
         np.memmap(tmp_path / "images", np.uint8, "r", 0, shape),
         np.array(X),

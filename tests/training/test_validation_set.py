@@ -48,8 +48,8 @@ def test_groups_stay_together(few, groups, fraction):
     np.testing.assert_array_equal(np.sort([*train, *validation]), np.arange(160))
     for part in (train, validation):
         assert set(few.target[part]) == {0, 1, 2, 3}
-    # A group has up to a share of 0.16 of the images, and older versions of
-    # scikit-learn balance the groups less well.
+    # The tolerance is large, because a group contains up to 16% of the images, and
+    # because older versions of scikit-learn balance the groups less well.
     assert len(validation) / 160 == pytest.approx(fraction, abs=0.15)
 
 
@@ -147,7 +147,7 @@ def test_groups_are_routed(few, tiny_cnn, held_out):
     for fold in (0, 1):
         validation = images_of(held_out[fold : fold + 1], few.images)
         outside = np.setdiff1d(np.arange(160), validation)
-        # No image of a validation group may be in the training set or in the test fold.
+        # No image from a validation group may be in the training set or the test fold.
         assert not set(groups[validation]) & set(groups[outside])
 
 
@@ -325,7 +325,7 @@ def test_larger_tolerance_stops_earlier(stopped):
     epochs = [stopped(tol).n_epochs_ for tol in (0, 0.05, 10.0)]
     assert epochs == sorted(epochs, reverse=True)
     assert epochs[0] > epochs[2]
-    # The first epoch is always an improvement, and no later epoch improves by 10.
+    # The first epoch always counts as an improvement. No later epoch improves by 10.
     assert epochs[2] == 1 + 2
 
 

@@ -97,7 +97,7 @@ def test_set_callbacks_stores_skl_callbacks():
     estimator = Estimator().set_callbacks(progress_bar)
     assert estimator._skl_callbacks == [progress_bar]
     assert _fixes.has_only_progress_callbacks(estimator)
-    # A user-defined class with the same name is not the progress bar.
+    # A user-defined class named ProgressBar is not mistaken for the progress bar.
     namesake = type("ProgressBar", (), {})()
     estimator._skl_callbacks = [progress_bar, namesake]
     assert not _fixes.has_only_progress_callbacks(estimator)
@@ -246,7 +246,7 @@ def test_layer_records_its_calls():
 
 def test_automatic_names_are_counted_in_the_global_state():
     assert _fixes._keras_global_state() is not None
-    layers.Dense(1)  # so that the counts are not empty
+    layers.Dense(1)  # so that name counts exist
     first, second = layers.Dense(1).name, layers.Dense(1).name
     with _fixes.fresh_auto_names():
         assert [layers.Dense(1).name for _ in range(2)] == ["dense", "dense_1"]
@@ -355,7 +355,7 @@ def test_output_tensor_without_inbound_nodes_is_the_public_output():
 def test_names_count_upwards_without_the_global_state(monkeypatch, missing):
     from keras.src.backend import common
 
-    # This does not affect Keras, which has already imported the module.
+    # These changes do not affect Keras, which has already imported the module.
     if missing == "module":
         monkeypatch.delattr(common, "global_state")
         monkeypatch.setitem(sys.modules, "keras.src.backend.common.global_state", None)

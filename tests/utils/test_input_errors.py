@@ -25,7 +25,7 @@ IS_BOOL = "must be an instance of 'bool'"
 POSITIVE_INTS = "expected one or more positive integers"
 
 
-# Invalid values of each parameter, with a pattern that the message must match.
+# Invalid values for each parameter. The error message must match the given pattern.
 INVALID_VALUES = {
     "model": [("resnet", "callable"), (3, "callable"), ([print], "callable")],
     "filters": [
@@ -190,7 +190,7 @@ def test_invalid_value_of_parameter(few, name, value, message):
     text = str(raised.value)
     assert name in text
     shown = [repr(value), str(value)]
-    if isinstance(value, (dict, list)) and value:  # the message may show a single item
+    if isinstance(value, (dict, list)) and value:  # the message may show only one item
         shown += [repr(item) for item in value]
     if isinstance(value, dict):
         shown += [f"{key}={item!r}" for key, item in value.items()]

@@ -34,7 +34,7 @@ except ImportError as error:  # this package has a Keras that skcnn refuses
     print(error)
 os.write(2, {info!r})
 """
-# The parts of the real package that `import_tensorflow` uses.
+# A substitute for the parts of the real package that `import_tensorflow` uses.
 API = """
 class threading:
     get_intra_op_parallelism_threads = get_inter_op_parallelism_threads = lambda: 0
@@ -98,7 +98,7 @@ def test_reason_of_a_crash_reaches_the_screen(tmp_path, by):
         tmp_path,
         [INFO, REASON],
         crash=f"os.kill(os.getpid(), {int(by)})",
-        # The worker processes of joblib also enable faulthandler.
+        # joblib's worker processes also enable faulthandler.
         before="import faulthandler; faulthandler.enable()",
     )
     assert done.returncode == -by
