@@ -37,9 +37,9 @@ X, y = scenes.images, scenes.target_names[scenes.target]
 # Compare accuracy per epoch
 # --------------------------
 # An epoch with smaller batches contains more updates, so the accuracy rises faster at
-# first. With the largest batch size, the accuracy is still the lowest after the last
-# epoch. Larger batches allow a larger learning rate, so tune the batch size and the
-# learning rate together.
+# first. The network with the largest batches still has the lowest accuracy after the
+# last epoch. Larger batches allow a larger learning rate, so tune the batch size and
+# the learning rate together.
 
 network = CNNClassifier(filters=(16, 32, 64), epochs=20, random_state=0)
 sizes = [8, 32, 128]

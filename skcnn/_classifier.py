@@ -6,10 +6,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from ._fit import DTYPE_POLICY, FIXED_ON_WARM_START, NETWORK_PARAMS, FitMixin
+from ._fit import FIXED_ON_WARM_START, NETWORK_PARAMS, FitMixin
 from ._network import _builder_params
 from ._network._augmentation import check_augment, check_layer
 from ._network._builder import as_units
@@ -29,7 +29,9 @@ from ._utils._fixes import (
     _clone_parametrized,
     with_callbacks,
 )
+from ._utils._image_input import ImageInputMixin
 from ._utils._keras_config import (
+    DTYPE_POLICY,
     check_execution_mode,
     config_for_builders,
     keras_config,
@@ -37,18 +39,17 @@ from ._utils._keras_config import (
 from ._utils._random import draw_seed
 from ._utils._tensorflow import import_tensorflow
 from ._utils._validation import (
-    as_image_array,
     check_image_shape,
     check_labels,
     check_sizes,
     did_you_mean,
-    infer_image_shape,
     same_value,
-    shape_advice,
 )
 
 
-class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimator):
+class CNNClassifier(
+    CallbackSupportMixin, ClassifierMixin, FitMixin, ImageInputMixin, BaseEstimator
+):
     """Convolutional neural network for image classification.
 
     The built-in network is a sequence of blocks ``Conv2D -> BatchNormalization -> relu
@@ -303,8 +304,8 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
     maps are read in chunks. The training set may therefore be larger than memory.
 
     A training step performs the same update as a step of ``keras.Model.fit``, so the
-    same batches give the same weights. However, Python code runs only between chunks of
-    batches, not between all batches.
+    same batches give the same weights. However, Python code runs only after each chunk
+    of batches, not after every batch.
 
     Ctrl-C during :meth:`fit` raises a `KeyboardInterrupt`. If at least one epoch was
     completed, the estimator keeps the network of the last completed epoch, so that
@@ -665,39 +666,6 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     # Data
 
-    def _check_images(self, X, *, reset):
-        """Check X and return it as an array, without copying it if possible.
-
-        If `reset` is True, set `n_features_in_`, `feature_names_in_` and
-        `image_shape_`. Otherwise, check that X matches these attributes.
-        """
-        X = as_image_array(X)
-        ndim = getattr(X, "ndim", None)
-        if ndim is None or ndim <= 2:
-            # scikit-learn checks flattened images and their column names.
-            X = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True)
-        else:
-            X = check_array(
-                X,
-                dtype="numeric",
-                allow_nd=True,
-                estimator=self,
-                input_name="X",
-            )
-            if reset:
-                vars(self).pop("feature_names_in_", None)
-        shape = infer_image_shape(X, check_image_shape(self.image_shape))
-        if reset:
-            self.image_shape_ = shape
-            self.n_features_in_ = int(np.prod(shape))
-        elif shape != self.image_shape_:
-            raise ValueError(
-                f"X has images of shape {shape} (height, width, channels), but "
-                f"{type(self).__name__} was fitted with images of shape "
-                f"{self.image_shape_}. {shape_advice(shape, self.image_shape_)}"
-            )
-        return X
-
     def _check_training_data(self, X, y, *, reset):
         """Check X and y and return them as arrays of the same length."""
         X = self._check_images(X, reset=reset)
@@ -925,14 +893,6 @@ class CNNClassifier(CallbackSupportMixin, ClassifierMixin, FitMixin, BaseEstimat
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        # These tags allow flattened images and grayscale images without a channel axis.
-        # scikit-learn has no tag for four-dimensional arrays.
-        tags.input_tags.two_d_array = True
-        tags.input_tags.three_d_array = True
-        return tags
 
     def __getstate__(self):
         state = dict(super().__getstate__())  # copy it, because it may be __dict__

@@ -24,12 +24,16 @@ from ._training._loop import TrainingLoop
 from ._training._predictor import Predictor
 from ._training._trainer import Trainer, seed_dropout
 from ._utils._fixes import fresh_auto_names, has_only_progress_callbacks
-from ._utils._keras_config import DEFAULT_CONFIG, config_for_builders, keras_config
+from ._utils._keras_config import (
+    DEFAULT_CONFIG,
+    DTYPE_POLICY,
+    config_for_builders,
+    keras_config,
+)
 from ._utils._random import SPLIT, WEIGHTS, draw_seed, seed_sequence, seeded_build
 from ._utils._validation import check_weights, encode_targets, same_value
 from ._utils._warnings import warn_user
 
-DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # Parameters of the built-in network. A builder passed as model= has its own parameters.
 NETWORK_PARAMS = (
     "filters",

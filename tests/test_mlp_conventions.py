@@ -38,7 +38,7 @@ def make(request, tiny_cnn):
     return functools.partial(tiny_cnn, image_shape=(8, 8))
 
 
-# After short training, scikit-learn warns that the optimization has not converged.
+# After so few epochs, scikit-learn warns that the optimization has not converged.
 short_training = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
@@ -328,7 +328,7 @@ def test_builders_of_scikeras(few, builder, n_classes):
     ],
 )
 def test_type_of_target_follows_all_classes(few, builder):
-    """A single call of partial_fit may contain labels of only two of the classes."""
+    """A single call to partial_fit may contain labels of only two of the classes."""
     estimator = CNNClassifier(builder, random_state=0)
     y = [1, 2, 2, 1]
     estimator.partial_fit(few.images[:4], y, classes=[1, 2, 3])

@@ -237,12 +237,16 @@ def output_tensor(layer):
     """Return the output of a layer in the graph of its model, or None.
 
     If the layer is itself a model, its ``output`` belongs to its own, inner graph. Only
-    the private ``_inbound_nodes`` records the last call of the layer. It exists in
+    the private ``_inbound_nodes`` records the last call to the layer. It exists in
     Keras 3.5 to 3.15. If this attribute is missing, the public ``output`` is used,
-    which works for layers that are called only once.
+    which works for layers that are called only once, and models have no output.
     """
     nodes = getattr(layer, "_inbound_nodes", None)
     if nodes is None:
+        from keras import Model
+
+        if isinstance(layer, Model):
+            return None
         try:
             return layer.output
         except (AttributeError, ValueError):  # never called, or called repeatedly

@@ -14,6 +14,8 @@ DEFAULT_CONFIG = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
 }
+# Keras' dtype policy for each value of the parameter `precision`.
+DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def config_for_builders():

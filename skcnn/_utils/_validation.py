@@ -301,7 +301,7 @@ def encode_targets(y, classes):
         raise ValueError(
             f"y has labels {np.unique(y[unknown]).tolist()} that are not among the "
             f"classes {classes.tolist()}. Pass all labels as classes= to the first "
-            "call of partial_fit, or train a new network with warm_start=False."
+            "call to partial_fit, or train a new network with warm_start=False."
         )
     return y_encoded
 

@@ -127,7 +127,7 @@ def load_image_folder(
         skipped : list of (str, str)
             The path of each skipped image, and the reason why it was skipped.
         scaling : dict of str to str
-            How the values were scaled, for each type of values in the files, for
+            How the pixel values were scaled, for each dtype of the files, for
             example ``{"uint8": "unchanged", "uint16": "divided by 257"}``. Files with
             16 bits per colour channel have the type ``"uint16 colour"``.
         DESCR : str

@@ -94,7 +94,7 @@ def load_images(
         skipped : list of (str, str)
             The path of each skipped image, and the reason why it was skipped.
         scaling : dict of str to str
-            How the values were scaled, for each type of values in the files.
+            How the pixel values were scaled, for each dtype of the files.
         DESCR : str
             Description of the data.
 
@@ -176,7 +176,7 @@ def load_images(
 
 
 def _list_path(path):
-    """Return the images in a folder, sorted by name, or a list of one given file."""
+    """Return the sorted paths of the images in a folder, or the path of a file."""
     if not os.fspath(path):
         raise ValueError(
             "Got paths='', but expected files or a folder. Pass '.' for the current "

@@ -236,7 +236,7 @@ def _warn_colours_reduced(facts, names, dtype):
 
 
 def _warn_different_scales(facts, names, dtype):
-    """Warn if images with different types of values are on different scales."""
+    """Warn if images of different dtypes are on different scales."""
     stored = facts["stored"]
     int32, uint16 = STORED_TYPES.index("int32"), STORED_TYPES.index("uint16")
     different = facts["outside"].copy()

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import CNNClassifier
 from .._training._data import ImageReader
+from .._utils._fixes import output_tensor
 from .._utils._tensorflow import import_tensorflow
 from ._targets import target_indices
 
@@ -176,11 +177,7 @@ def _feature_map_model(model, name):
     # Output tensors of all layers that output feature maps.
     maps = {}
     for layer in getattr(model, "layers", ()):
-        # Take the output of the layer's last call. If the layer is itself a
-        # model, `layer.output` would belong to the inner graph, which is not connected
-        # to the inputs of the outer one.
-        nodes = layer._inbound_nodes
-        output = nodes[-1].output_tensors[0] if nodes else None
+        output = output_tensor(layer)
         if len(getattr(output, "shape", ())) == 4 and not _is_input(layer):
             maps[layer.name] = layer, output
     if name is not None and name not in maps:

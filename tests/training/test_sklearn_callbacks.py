@@ -35,7 +35,7 @@ EPOCHS = 3
 
 
 class HookRecorder:
-    """Record calls of hooks. `at_epoch_end` computes the result of on_fit_task_end."""
+    """Record calls to hooks. `at_epoch_end` computes the result of on_fit_task_end."""
 
     def __init__(self, at_epoch_end=lambda epoch: None):
         self.at_epoch_end = at_epoch_end
@@ -156,7 +156,7 @@ def test_hooks_get_data_metadata_and_fitted_estimator(few, tiny_cnn):
         assert_array_equal(y, few.target)
         assert list(metadata) == ["sample_weight"]
         assert_array_equal(metadata["sample_weight"], weight)
-    # A hook receives the estimator in its state at the end of the epoch.
+    # Each hook receives the estimator as it is at the end of the epoch.
     *each_epoch, at_end = [e for e in recorder.events if isinstance(e, np.ndarray)]
     assert len(each_epoch) == EPOCHS
     assert_array_equal(each_epoch[-1], at_end)

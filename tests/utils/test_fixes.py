@@ -350,6 +350,11 @@ def test_output_tensor_without_inbound_nodes_is_the_public_output():
 
     assert _fixes.output_tensor(CalledTwice()) is None
 
+    inputs = keras.Input((1,))
+    nested = keras.Model(inputs, layers.Dense(1)(inputs))
+    del nested._inbound_nodes
+    assert _fixes.output_tensor(nested) is None
+
 
 @pytest.mark.parametrize("missing", ["module", "function"])
 def test_names_count_upwards_without_the_global_state(monkeypatch, missing):
