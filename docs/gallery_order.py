@@ -11,6 +11,7 @@ EXAMPLES = (
     "plot_cross_validation.py",
     "plot_grid_search.py",
     "plot_final_model.py",
+    "plot_pretrained_features.py",
     "plot_random_labels.py",
     "plot_ensembles.py",
     "plot_wrong_labels.py",

@@ -895,7 +895,8 @@ class CNNClassifier(
         return hasattr(self, "model_")
 
     def __getstate__(self):
-        state = dict(super().__getstate__())  # copy it, because it may be __dict__
+        # Copy the state, because it may be the __dict__ of the estimator.
+        state = dict(super().__getstate__())
         # The predictor holds compiled functions, so __setstate__ creates it again.
         state.pop("_predictor", None)
         network = state.pop("_network", None)

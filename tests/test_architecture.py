@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "_fit": {"_utils", "_network", "_training", "_checkpoint"},
     "_classifier": {"_utils", "_network", "_training", "_fit"},
     "_presets": {"_classifier"},
+    "_features": {"_utils", "_network", "_training", "_classifier"},
     "datasets": {"_utils"},
     "model_selection": {"_utils", "_classifier"},
     "inspection": {"_utils", "_network", "_training", "_classifier"},
     "display": {"_utils", "_network", "inspection", "model_selection"},
-    "__init__": {"_classifier", "_presets"},
+    "__init__": {"_classifier", "_features", "_presets"},
 }
 
 

@@ -53,6 +53,27 @@ def test_missed_target_and_different_accuracy_are_reported(benchmarks):
     assert {line.count("|") for line in table[2:]} == {len(run.HEADINGS) + 1}
 
 
+def test_older_version_has_no_target(benchmarks):
+    run, _ = benchmarks
+    skcnn = contestant("skcnn", [1, 2, 3], 0.90)
+    before = contestant("skcnn in before", [1, 2, 4], 0.90)
+    result = run.compare("short-fit", skcnn, before)
+    assert (result["ratio"], result["target"]) == (1, None)
+    assert "skcnn in before" in run.format_cells(result, GFLOPS)
+
+
+def test_folder_of_the_older_version_must_contain_the_package(
+    benchmarks, tmp_path, monkeypatch, capsys
+):
+    run, _ = benchmarks
+    arguments = ["run.py", "short-fit", "--against", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as error:
+        run.main()
+    assert error.value.code == 2
+    assert "does not contain the package skcnn" in capsys.readouterr().err
+
+
 def test_flops_of_large_network(benchmarks):
     run, tasks = benchmarks
     task = tasks.TASKS["epoch-64"]

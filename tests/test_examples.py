@@ -209,7 +209,7 @@ def test_grid_search_resumes_after_an_interruption(
     assert err == (
         "plot_grid_search.py: interrupted. Run the same command again to continue.\n"
     )
-    # One line per iteration replaces the progress bar.
+    # Instead of a progress bar, the script prints one line per iteration.
     assert out.splitlines()[1:] == ["candidates: 4, folds: 2, epochs: 1"]
     memory = tmp_path / "grid_search_memory"
     before = {path: path.stat().st_mtime_ns for path in memory.rglob("*.npz")}

@@ -2,9 +2,9 @@
 
 Tracing a graph takes longer than training a small network, and a search consists of
 many short fits. The networks of these fits usually differ only in numeric values, and
-then have the same graph signature. A graph is therefore traced only once for each
-signature. A separate network, the template, is used for this, and the graph is stored
-under the signature. TensorFlow passes variables to a graph as inputs ("captured
+networks that do so have the same graph signature. A graph is therefore traced only once
+for each signature. A separate network, the template, is used for this, and the graph is
+stored under the signature. TensorFlow passes variables to a graph as inputs ("captured
 inputs"). If a graph is called with the variables of another network that has the same
 signature, it computes the results of that network.
 """

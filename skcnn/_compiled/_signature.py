@@ -120,7 +120,8 @@ def _signature(network):
         raise UnsupportedModelError
     del optimizer["name"]
     if isinstance(optimizer["learning_rate"], float):
-        # A constant learning rate is a variable. A schedule is part of the graph.
+        # Graphs read a fixed learning rate from a variable, so they do not depend on
+        # its value. A schedule is part of the graph.
         del optimizer["learning_rate"]
     scalars = []
     parts = [

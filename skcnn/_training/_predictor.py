@@ -20,10 +20,14 @@ class Predictor:
     network : TrainableNetwork
         The network. If its loss takes logits, a softmax or sigmoid is applied to its
         outputs.
+    batch_size : int, default=None
+        Number of images per batch, rounded down to a power of two. By default, it
+        depends on the size of the images.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, batch_size=None):
         self._network = network
+        self._batch_size = batch_size
         self._functions = {}
 
     def __call__(self, images):
@@ -35,7 +39,9 @@ class Predictor:
             predict = make_predict_function(self._network, images.shape, images.dtype)
             self._functions[images.dtype] = predict
         height, width, _ = images.shape
-        size = max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
+        size = self._batch_size
+        if size is None:
+            size = max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
         size = 2 ** (size.bit_length() - 1)
         outputs = []
         for start in range(0, len(images), size):

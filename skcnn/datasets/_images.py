@@ -250,7 +250,7 @@ def _check_exist(names, files):
         try:
             if stat.S_ISDIR(os.stat(file).st_mode):
                 folders.append(name)
-        except PermissionError:  # reading the file reports this error later
+        except PermissionError:  # reported later, when the file is read
             pass
         except OSError:
             missing.append(name)

@@ -192,8 +192,8 @@ def _stored_type(image):
         return "uint16"
     if image.mode == "I":
         return "int32"
-    # The arguments of the decoder are, for example, "RGB;16B". For a PPM file, they
-    # also contain the largest possible value, as in ("RGB", 65535).
+    # The decoder's argument is usually a raw mode, such as "RGB;16B". For a PPM file,
+    # it is a tuple that also contains the largest possible value, as in ("RGB", 65535).
     args = image.tile[0][3] if image.tile else ""
     rawmode, *rest = args if isinstance(args, tuple) else (args,)
     if (

@@ -169,7 +169,7 @@ def _check_dataset(ds):
 def _static_shape(spec, actual):
     """Return the shape in `spec`, with None for unknown sizes.
 
-    If not even the rank is known, return `actual`, the shape of the first element.
+    If even the rank is unknown, return `actual`, the shape of the first element.
     """
     return actual if spec.shape.rank is None else tuple(spec.shape.as_list())
 

@@ -2,6 +2,7 @@
 
 from ._attribution import AttributionDisplay
 from ._confusion_gallery import ConfusionGalleryDisplay
+from ._embedding import EmbeddingDisplay
 from ._epoch_curve import EpochCurveDisplay
 from ._history import HistoryDisplay
 from ._image_grid import ImageGridDisplay
@@ -11,6 +12,7 @@ from ._search import SearchDisplay
 __all__ = [
     "AttributionDisplay",
     "ConfusionGalleryDisplay",
+    "EmbeddingDisplay",
     "EpochCurveDisplay",
     "HistoryDisplay",
     "ImageGridDisplay",

@@ -254,7 +254,7 @@ def test_clones_share_their_callbacks(few, tiny_cnn):
     assert estimator.callbacks[0] is callback
     estimator.fit(few.images, few.target)
     assert values == estimator.history_["loss"]
-    # A fitted estimator's clone also shares the callbacks.
+    # A clone of a fitted estimator also shares the callbacks.
     clone(estimator).fit(few.images, few.target)
     assert len(values) == 2
 
