@@ -136,8 +136,8 @@ class CNNFeatures(
         X : array-like of shape (n_samples, height, width, channels), \
                 (n_samples, height, width) or (n_samples, n_features)
             Images, with values from 0 to 255. Memory maps are read in chunks.
-        y : None
-            Ignored.
+        y : array-like, default=None
+            Ignored. Pipelines pass the labels to all steps.
 
         Returns
         -------
