@@ -316,12 +316,12 @@ def test_fused_adam_is_impossible_without_slots(monkeypatch, name):
                 raise AttributeError(name)
             return super().__getattribute__(attribute)
 
-    monkeypatch.setattr(optimizers, "Adam", ChangedAdam)
+    monkeypatch.setattr(keras.optimizers, "Adam", ChangedAdam)
     assert not _fixes.is_fused_adam_possible()
 
 
 def test_fused_adam_is_impossible_without_index_of_slots(monkeypatch):
-    monkeypatch.setattr(optimizers, "Adam", type("Adam", (), {}))
+    monkeypatch.setattr(keras.optimizers, "Adam", type("Adam", (), {}))
     assert not _fixes.is_fused_adam_possible()
 
 
