@@ -26,7 +26,7 @@ from ._utils._fixes import (
     NullCallbackContext,
     StrOptions,
     _check_partial_fit_first_call,
-    _clone_parametrized,
+    clone_with_shared,
     with_callbacks,
 )
 from ._utils._image_input import ImageInputMixin
@@ -887,9 +887,7 @@ class CNNClassifier(
         # Clones share callbacks, because deep copies would also copy the objects that a
         # callback refers to, such as an Optuna study. Each fit makes its own shallow
         # copies of the callbacks.
-        template = object.__new__(type(self))
-        vars(template).update(vars(self) | {"callbacks": None})
-        return _clone_parametrized(template).set_params(callbacks=self.callbacks)
+        return clone_with_shared(self, "callbacks")
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

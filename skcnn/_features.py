@@ -14,7 +14,7 @@ from ._classifier import CNNClassifier
 from ._network._trainable import TrainableNetwork
 from ._training._data import ImageReader
 from ._training._predictor import Predictor
-from ._utils._fixes import Interval, StrOptions, _clone_parametrized
+from ._utils._fixes import Interval, StrOptions, clone_with_shared
 from ._utils._image_input import ImageInputMixin
 from ._utils._keras_config import DTYPE_POLICY
 from ._utils._tensorflow import import_tensorflow
@@ -244,9 +244,7 @@ class CNNFeatures(
     def __sklearn_clone__(self):
         # Clones share the network, because it is not trained. A clone of a fitted
         # CNNClassifier would not be fitted.
-        template = object.__new__(type(self))
-        vars(template).update(vars(self) | {"network": None})
-        return _clone_parametrized(template).set_params(network=self.network)
+        return clone_with_shared(self, "network")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -32,10 +32,10 @@ __all__ = [
     "StrOptions",
     "_check_partial_fit_first_call",
     "_check_sample_weight",
-    "_clone_parametrized",
     "_safe_indexing",
     "adam_slots",
     "box_orientation",
+    "clone_with_shared",
     "compile_arguments",
     "fresh_auto_names",
     "has_only_progress_callbacks",
@@ -48,6 +48,20 @@ __all__ = [
     "weight_decay_exclusions",
     "with_callbacks",
 ]
+
+
+# scikit-learn: clones
+
+
+def clone_with_shared(estimator, name):
+    """Clone an estimator, and share the value of one parameter instead of cloning it.
+
+    For use in ``__sklearn_clone__``. ``clone`` itself would call this method again.
+    """
+    template = object.__new__(type(estimator))
+    vars(template).update(vars(estimator) | {name: None})
+    shared = {name: getattr(estimator, name)}
+    return _clone_parametrized(template).set_params(**shared)
 
 
 # scikit-learn: callbacks
