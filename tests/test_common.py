@@ -363,7 +363,7 @@ INVALID_Y = {
     "continuous": (lambda y: y + 0.5, "Unknown label type: continuous"),
     "one-hot": (one_hot, r"Turn one-hot rows into labels with y\.argmax\(axis=1\)"),
     "one-hot list": (lambda y: one_hot(y).tolist(), r"y\.argmax\(axis=1\)"),
-    "3-D": (lambda y: y.reshape(-1, 1, 1), "Found array with dim 3"),
+    "3-D": (lambda y: y.reshape(-1, 1, 1), r"dim 3(, while dim|\. None expected) <= 2"),
     "shorter": (lambda y: y[:-1], r"inconsistent numbers of samples: \[160, 159\]"),
     "empty": (lambda y: y[:0], r"inconsistent numbers of samples: \[160, 0\]"),
     "one class": (lambda y: np.zeros_like(y), r"y has one class only, \[0\]"),
