@@ -160,6 +160,8 @@ def bad_folders(folders, tmp_path):
         (["{good}", "--epochs", "0"], "--epochs must be a multiple of 4"),
         (["{good}", "--epochs", "6"], "--epochs must be a multiple of 4"),
         (["{good}", "--image-size", "0"], "image_size=0"),
+        (["{good}", "--pretrained", "--epochs", "4"], "no effect with --pretrained"),
+        (["{good}", "--pretrained", "--memory", "x"], "no effect with --pretrained"),
         (["--image-size", "12"], "need a FOLDER"),
         (["{good}", "--memory", "{tmp}/file"], "file': File exists"),
         (["{good}", "--output", "{tmp}/file"], "file': File exists"),
@@ -182,6 +184,22 @@ def test_grid_search_ends_with_one_line_on_a_bad_start(
     assert err.count("\n") == 1
     assert err.startswith("plot_grid_search.py: ")
     assert message in err
+
+
+def test_grid_search_on_pretrained_features(folders, tmp_path, monkeypatch, capsys):
+    data = [folders / "train", "--test", folders / "test", "--image-size", "32"]
+    done = run_grid_search(monkeypatch, *data, "--pretrained", "--output", tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "grid_search_candidates.png",
+        "grid_search_confusion.png",
+        "grid_search_errors.png",
+        "grid_search_network.joblib",
+    }
+    loaded = joblib.load(tmp_path / "grid_search_network.joblib")
+    np.testing.assert_array_equal(loaded.predict(done["X_test"]), done["y_pred"])
+    accuracy = np.mean(done["y_pred"] == done["y_test"])
+    assert accuracy > 0.5
+    assert f"test accuracy: {accuracy:.3f}" in capsys.readouterr().out
 
 
 def test_grid_search_resumes_after_an_interruption(
