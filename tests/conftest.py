@@ -1,5 +1,6 @@
 import functools
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ from sklearn.utils import Bunch
 
 # Draw figures without a display. joblib's worker processes inherit this setting.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close all figures after each test. Matplotlib warns if more than 20 are open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import os
 import re
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
@@ -61,7 +60,6 @@ def test_snippets_run(page, folder, monkeypatch):
     for line, code in snippets(page):
         # Add empty lines, so that line numbers in tracebacks match those in the page.
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
-    plt.close("all")
 
 
 def test_gallery_order_lists_every_example(monkeypatch):

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import joblib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -108,7 +107,6 @@ def test_example_on_a_folder(
     arguments = [script, *data, *some, *options, "--output", str(tmp_path / "drawn")]
     monkeypatch.setattr("sys.argv", arguments)
     done = runpy.run_path(str(EXAMPLES / script), run_name="__main__")
-    plt.close("all")
     assert done["X"].shape[1:] == (12, 12, 3)
     assert set(done["y"]) == set(done["y_test"])
     assert len(set(done["y"])) == 4
@@ -124,7 +122,6 @@ def run_grid_search(monkeypatch, *arguments):
     # Pretend that the output is not a terminal, so that no progress bar is drawn.
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
     done = runpy.run_path(str(script), run_name="__main__")
-    plt.close("all")
     return done
 
 

@@ -285,7 +285,7 @@ def test_classification_report_and_confusion_matrix(few, fitted_tiny):
 
 
 def test_confusion_matrix_display(few, fitted_tiny):
-    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("matplotlib.pyplot")
     display = ConfusionMatrixDisplay.from_estimator(fitted_tiny, few.images, few.target)
     expected = confusion_matrix(few.target, fitted_tiny.predict(few.images))
     assert_array_equal(display.confusion_matrix, expected)
@@ -293,4 +293,3 @@ def test_confusion_matrix_display(few, fitted_tiny):
     assert [[int(t.get_text()) for t in row] for row in display.text_] == (
         expected.tolist()
     )
-    plt.close(display.figure_)
