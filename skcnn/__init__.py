@@ -2,7 +2,12 @@
 
 from ._classifier import CNNClassifier
 from ._features import CNNFeatures
-from ._presets import optimized_cnn, overfitting_cnn, underfitting_cnn
+from ._presets import (
+    optimized_cnn,
+    overfitting_cnn,
+    pretrained_cnn,
+    underfitting_cnn,
+)
 
 __version__ = "0.1.0"
 
@@ -11,5 +16,6 @@ __all__ = [
     "CNNFeatures",
     "optimized_cnn",
     "overfitting_cnn",
+    "pretrained_cnn",
     "underfitting_cnn",
 ]

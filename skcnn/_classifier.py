@@ -18,7 +18,7 @@ from ._network._serialization import pack, unpack
 from ._network._trainable import TrainableNetwork
 from ._training._callbacks import copy_callbacks
 from ._training._data import ImageReader
-from ._training._predictor import Predictor
+from ._training._stages import make_predictor
 from ._utils._fixes import (
     CallbackSupportMixin,
     HasMethods,
@@ -536,7 +536,7 @@ class CNNClassifier(
             history_={},
             n_epochs_=0,
             _network=network,
-            _predictor=Predictor(network),
+            _predictor=make_predictor(network),
             _seed=draw_seed(self.random_state),
             _input_statistics=None,
             _compiled_by_builder=True,
@@ -910,6 +910,6 @@ class CNNClassifier(
                 **state,
                 "model_": network.model,
                 "_network": network,
-                "_predictor": Predictor(network),
+                "_predictor": make_predictor(network),
             }
         super().__setstate__(state)

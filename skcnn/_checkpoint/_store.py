@@ -1,4 +1,4 @@
-"""List, read and write the files in the folder of one fit.
+"""List, read and write the files in the folder of one fit, and arrays in general.
 
 A file is written under a temporary name, flushed to disk and renamed. Its name contains
 the SHA-256 of its contents, so a file whose contents match its name is complete,
@@ -158,23 +158,19 @@ class CheckpointStore:
         return None
 
     def _read(self, name, n_epochs):
-        with open(self.folder / name, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != name[-68:-4]:
-                raise ValueError("its contents have changed")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as arrays:
-                metadata = json.loads(arrays["metadata"].tobytes())
-                if metadata["format_version"] != _FORMAT_VERSION:
-                    raise ValueError("it has another format version")
-                if (metadata["key"], metadata["n_epochs"]) != (self._key, n_epochs):
-                    raise ValueError("it belongs to another fit")
-                variables, best_weights = (
-                    [
-                        _view_as(arrays[f"{part}_{i}"], dtype)
-                        for i, dtype in enumerate(metadata["dtypes"][part])
-                    ]
-                    for part in _ARRAYS
-                )
+        arrays = read_arrays(self.folder / name)
+        metadata = json.loads(arrays["metadata"].tobytes())
+        if metadata["format_version"] != _FORMAT_VERSION:
+            raise ValueError("it has another format version")
+        if (metadata["key"], metadata["n_epochs"]) != (self._key, n_epochs):
+            raise ValueError("it belongs to another fit")
+        variables, best_weights = (
+            [
+                _view_as(arrays[f"{part}_{i}"], dtype)
+                for i, dtype in enumerate(metadata["dtypes"][part])
+            ]
+            for part in _ARRAYS
+        )
         if [(v.shape, v.dtype) for v in variables] != self._shapes:
             raise ValueError("it belongs to another network")
         return TrainingState(
@@ -204,22 +200,8 @@ class CheckpointStore:
             for i, array in enumerate(getattr(state, part))
         }
         encoded = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            with open(temporary, "x+b") as file:
-                np.savez(file, metadata=encoded, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-                file.seek(0)
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            name = f"{kind}-{state.n_epochs:06}-{sha256}.npz"
-            os.replace(temporary, self.folder / name)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        _sync_folder(self.folder)
+        prefix = f"{kind}-{state.n_epochs:06}"
+        name = write_arrays(self.folder, prefix, {"metadata": encoded, **arrays})
         self._remove_superseded(name, state.n_epochs)
 
     def _remove_superseded(self, new_name, n_epochs):
@@ -250,6 +232,55 @@ class CheckpointStore:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _TEMPORARY_MAX_AGE:
                     path.unlink()
+
+
+def write_arrays(folder, prefix, arrays):
+    """Write arrays to a new file in a folder, completely or not at all.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    prefix : str
+    arrays : dict of str to ndarray
+
+    Returns
+    -------
+    str
+        The name of the file, which consists of `prefix` and a hash of its contents.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        with open(temporary, "x+b") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        name = f"{prefix}-{sha256}.npz"
+        os.replace(temporary, folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+    return name
+
+
+def read_arrays(path):
+    """Return the arrays in a file that :func:`write_arrays` has written.
+
+    Raises
+    ------
+    ValueError
+        If the contents of the file have changed.
+    """
+    with open(path, "rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != path.name[-68:-4]:
+            raise ValueError("its contents have changed")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
 
 
 def _as_builtin_dtype(array):

@@ -14,6 +14,7 @@ import threading
 
 import tensorflow as tf
 
+from .._network._trainable import shapes
 from .._utils._fixes import unreduced_gradients
 from .._utils._keras_config import keras_config
 from ._signature import UnsupportedModelError, graph_signature
@@ -68,7 +69,7 @@ class SharedGraph:
         settings = network.keras_config
         with keras_config(settings):
             template = make_template(network)
-        if template.shapes() != network.shapes():
+        if shapes(template.variables) != shapes(network.variables):
             raise UnsupportedModelError
         function, signature = make_function(template)
         self._graph = trace(function, signature, settings, template.model.optimizer)
@@ -115,18 +116,26 @@ def get_or_trace(key, make_function, network):
     -------
     SharedGraph or None
         None if this network cannot share its graph.
+
+    Raises
+    ------
+    RuntimeError
+        If this network cannot share its graph, but has no other.
     """
     signature = graph_signature(network)
-    if signature is None:
-        return None
-    key = (signature, *key)
-    with _lock:
-        if key not in _cache:
-            try:
-                _cache[key] = SharedGraph(make_function, network)
-            except UnsupportedModelError:
-                _cache[key] = None
-            while len(_cache) > _CACHE_SIZE:
-                _cache.popitem(last=False)
-        _cache.move_to_end(key)
-        return _cache[key]
+    graph = None
+    if signature is not None:
+        key = (signature, *key)
+        with _lock:
+            if key not in _cache:
+                try:
+                    _cache[key] = SharedGraph(make_function, network)
+                except UnsupportedModelError:
+                    _cache[key] = None
+                while len(_cache) > _CACHE_SIZE:
+                    _cache.popitem(last=False)
+            _cache.move_to_end(key)
+            graph = _cache[key]
+    if graph is None and network.needs_shared_graph:
+        raise RuntimeError("The layers after the frozen part have no shared graph.")
+    return graph

@@ -51,6 +51,7 @@ _LAYERS = frozenset(
         keras.layers.ReLU,
         keras.layers.Rescaling,
         keras.layers.Reshape,
+        keras.layers.Resizing,
         keras.layers.SeparableConv2D,
         keras.layers.Softmax,
         keras.layers.SpatialDropout2D,
@@ -108,8 +109,8 @@ def _signature(network):
     if not isinstance(loss, str):
         loss = getattr(loss, "__name__", None) or keras.losses.serialize(loss)
     config = model.get_config()
-    if any(layer["module"] != "keras.layers" for layer in config["layers"]):
-        raise UnsupportedModelError  # an operation between layers, such as x + y
+    if not _has_only_layers(config):
+        raise UnsupportedModelError
     optimizer = dict(keras.optimizers.serialize(model.optimizer)["config"])
     if (
         "learning_rate" not in optimizer  # wraps another optimizer
@@ -138,7 +139,19 @@ def _signature(network):
     return signature
 
 
+def _has_only_layers(config):
+    """Return whether a network has no operations between layers, such as ``x + y``."""
+    return all(
+        _has_only_layers(layer["config"])
+        if "layers" in layer["config"]
+        else layer["module"] == "keras.layers"
+        for layer in config["layers"]
+    )
+
+
 def _is_builtin_layer(layer):
+    if isinstance(layer, keras.Model):  # a network that is a layer of another network
+        return is_from_keras(type(layer)) and all(map(_is_builtin_layer, layer.layers))
     activation = getattr(layer, "activation", None)
     # Reject layers with a lambda, for example as an initializer, because Keras issues a
     # warning when it serializes a lambda.
@@ -176,15 +189,18 @@ def _without_names(config):
             return [references(item) for item in part]
         return indices.get(part, part) if isinstance(part, str) else part
 
+    def settings_of(layer):
+        if "layers" in layer:
+            return _without_names(layer)
+        return numbered({key: value for key, value in layer.items() if key != "name"})
+
     config = {key: value for key, value in config.items() if key != "name"}
     for key in ("input_layers", "output_layers"):
         if key in config:
             config[key] = references(config[key])
     config["layers"] = [
-        numbered(
-            {key: value for key, value in layer.items() if key != "name"}
-            | {"config": {k: v for k, v in layer["config"].items() if k != "name"}}
-        )
+        numbered({k: v for k, v in layer.items() if k not in ("name", "config")})
+        | {"config": settings_of(layer["config"])}
         for layer in layers
     ]
     return config

@@ -30,15 +30,16 @@ def _scalar_attributes(model):
 
     An attribute may also hold a list of scalars, one for each channel.
     """
+    layers = list(_inner_layers(model))
     rates = [
         (layer, "rate")
-        for layer in model.layers
+        for layer in layers
         if type(layer) in (keras.layers.Dropout, _Dropout)
         and is_active_dropout(layer.get_config())
     ]
     rescalings = [
         (layer, name)
-        for layer in model.layers
+        for layer in layers
         if type(layer) is keras.layers.Rescaling
         for name in ("scale", "offset")
         if isinstance(getattr(layer, name), list)
@@ -49,6 +50,15 @@ def _scalar_attributes(model):
         if isinstance(v.regularizer, keras.regularizers.L2)
     ]
     return [*rates, *rescalings, *factors]
+
+
+def _inner_layers(model):
+    """Yield the layers of a model, and those of models that are layers of it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _inner_layers(layer)
+        else:
+            yield layer
 
 
 def get_scalars(model):
@@ -326,7 +336,9 @@ def make_template(network):
             copied.normalization = lambda: copies[normalization]
         return copied
 
-    template = keras.models.clone_model(model, clone_function=copy_layer)
+    template = keras.models.clone_model(
+        model, clone_function=copy_layer, recursive=True
+    )
     loss = model.loss
     if not isinstance(loss, str):
         loss = keras.losses.deserialize(keras.losses.serialize(loss))

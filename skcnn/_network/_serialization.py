@@ -7,6 +7,7 @@ network can run code when the network is unpacked.
 """
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import operator
@@ -19,7 +20,7 @@ from .._utils._fixes import compile_arguments, is_from_keras, is_weight_decayed
 from .._utils._keras_config import keras_config
 from .._utils._random import seeded_build
 from .._utils._warnings import warn_user
-from ._trainable import TrainableNetwork
+from ._trainable import FineTuning, TrainableNetwork, nested_layers
 
 
 class UserCode:
@@ -68,6 +69,7 @@ def pack(network):
         "excluded_from_decay": _excluded_from_decay(network.model),
         "average": network.averages is not None,
         "keras_config": network.keras_config,
+        "fine_tuning": network.fine_tuning and dataclasses.astuple(network.fine_tuning),
         "values": network.values(),
     }
 
@@ -98,11 +100,15 @@ def unpack(packed):
         _exclude_from_decay(model, packed["excluded_from_decay"])
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-    network = TrainableNetwork(
-        model, average=packed["average"], keras_config=packed["keras_config"]
-    )
+        fine_tuning = packed["fine_tuning"]
+        network = TrainableNetwork(
+            model,
+            average=packed["average"],
+            keras_config=packed["keras_config"],
+            fine_tuning=fine_tuning and FineTuning(*fine_tuning),
+        )
     network.assign(packed["values"])
-    for layer in _layers(model):
+    for layer in nested_layers(model):
         # After `adapt`, a Normalization layer uses constants computed from its
         # variables. Recompute the constants, because the variables have new values.
         if hasattr(layer, "finalize_state"):
@@ -132,16 +138,6 @@ def warn_if_not_copyable(network):
         )
 
 
-def _layers(model):
-    """Yield all layers of a model, including nested ones."""
-    from keras import Layer
-
-    for part in (*getattr(model, "layers", ()), *vars(model).values()):
-        if isinstance(part, Layer) and part is not model:
-            yield part
-            yield from _layers(part)
-
-
 @contextlib.contextmanager
 def _named_functions(model):
     """Temporarily replace functions in a model with uniquely named placeholders.
@@ -165,7 +161,7 @@ def _named_functions(model):
         functions[unused.__name__] = function
         return unused
 
-    for layer in set(_layers(model)):
+    for layer in set(nested_layers(model)):
         names = inspect.signature(type(layer).__init__).parameters
         for name in names & vars(layer).keys():
             value = getattr(layer, name)

@@ -18,16 +18,15 @@ class TrainingLoop:
 
     Parameters
     ----------
-    trainer : Trainer
-    data : ArrayDataset
-        Training data.
-    validation : ArrayDataset or None
+    network : TrainableNetwork
+    stages : list of Stage
+        The stages of training. Either all of them have validation data, or none.
     keras_callbacks : KerasCallbacks
     sklearn_callbacks : SklearnCallbacks
     checkpointer : Checkpointer or NullCheckpointer
         A checkpointer whose context has been entered.
     early_stopping : EarlyStopping or None
-        Requires `validation`.
+        Requires validation data.
     after_epoch : callable or None
         Called after each epoch, without arguments.
     max_time : float or None
@@ -40,9 +39,8 @@ class TrainingLoop:
 
     def __init__(
         self,
-        trainer,
-        data,
-        validation,
+        network,
+        stages,
         *,
         keras_callbacks,
         sklearn_callbacks,
@@ -52,10 +50,8 @@ class TrainingLoop:
         max_time,
         history,
     ):
-        self.trainer = trainer
-        self.network = trainer.network
-        self.data = data
-        self.validation = validation
+        self.network = network
+        self.stages = stages
         self.keras_callbacks = keras_callbacks
         self.sklearn_callbacks = sklearn_callbacks
         self.checkpointer = checkpointer
@@ -131,17 +127,18 @@ class TrainingLoop:
 
     def _run_epoch(self, epoch):
         """Train for one epoch, validate, and return the losses and metrics."""
+        stage = [s for s in self.stages if s.first_epoch <= epoch][-1]
         self.sklearn_callbacks.on_epoch_begin()
         self.keras_callbacks.on_epoch_begin(epoch)
-        logs = self.trainer.train_epoch(
-            self.data,
+        logs = stage.trainer.train_epoch(
+            stage.data,
             epoch,
             steps_per_chunk=self.keras_callbacks.steps_per_chunk,
             on_chunk=self.keras_callbacks.on_chunk,
         )
-        if self.validation is not None:
+        if stage.validation is not None:
             self.keras_callbacks.on_test_begin()
-            scores = self.trainer.evaluate(self.validation)
+            scores = stage.trainer.evaluate(stage.validation)
             self.keras_callbacks.on_test_end(scores)
             logs |= {f"val_{name}": value for name, value in scores.items()}
         return logs

@@ -1,5 +1,7 @@
 """Predictions of a network for any number of images."""
 
+import math
+
 import numpy as np
 
 # Maximum number of images per call, and maximum total number of their pixels. They
@@ -38,10 +40,10 @@ class Predictor:
 
             predict = make_predict_function(self._network, images.shape, images.dtype)
             self._functions[images.dtype] = predict
-        height, width, _ = images.shape
+        n_pixels = math.prod(images.shape[:-1])
         size = self._batch_size
         if size is None:
-            size = max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
+            size = max(1, min(_MAX_IMAGES, _MAX_PIXELS // n_pixels))
         size = 2 ** (size.bit_length() - 1)
         outputs = []
         for start in range(0, len(images), size):
@@ -49,6 +51,6 @@ class Predictor:
             n = len(x)
             padding = 2 ** (n - 1).bit_length() - n
             if padding:
-                x = np.pad(x, [(0, padding)] + [(0, 0)] * 3)
+                x = np.pad(x, [(0, padding)] + [(0, 0)] * (x.ndim - 1))
             outputs.append(predict(x)[:n])
         return np.concatenate(outputs)

@@ -28,6 +28,8 @@ class Trainer:
     augment : dict, keras.Layer or None
         Settings of :func:`~skcnn._network._augmentation.random_affine`, or a layer.
     image_shape : tuple (height, width, channels)
+    first_epoch : int
+        The first epoch in which this network is trained.
 
     Raises
     ------
@@ -35,9 +37,20 @@ class Trainer:
         If the layer `augment` changes the shape of images.
     """
 
-    def __init__(self, network, *, batch_size, weighted, seed, augment, image_shape):
+    def __init__(
+        self,
+        network,
+        *,
+        batch_size,
+        weighted,
+        seed,
+        augment,
+        image_shape,
+        first_epoch=0,
+    ):
         self.network = network
         self.batch_size = batch_size
+        self._first_epoch = first_epoch
         self._weighted = weighted
         self._seed = seed
         self._runners = {}
@@ -75,7 +88,7 @@ class Trainer:
         (augment_seed,) = augment_sequence.generate_state(1)
         if self._augment_layer is not None:
             reseed(self._augment_layer.variables, augment_sequence)
-        if epoch > 0:  # continue from the last step's weights
+        if epoch > self._first_epoch:  # continue from the last step's weights
             self.network.swap_averages()
         logs = self._run(
             data,
@@ -113,17 +126,18 @@ class Trainer:
             from .._compiled._steps import EpochRunner
 
             target = data.encode(data.y_encoded[:1])
-            self._runners[train] = EpochRunner(
-                self.network,
-                train=train,
-                image_shape=data.images.shape,
-                image_dtype=data.images.dtype,
-                target_shape=target.shape[1:],
-                target_dtype=target.dtype,
-                weighted=self._weighted,
-                augment=self._augment,
-                batch_size=self.batch_size,
-            )
+            with self.network.training_flags():
+                self._runners[train] = EpochRunner(
+                    self.network,
+                    train=train,
+                    image_shape=data.images.shape,
+                    image_dtype=data.images.dtype,
+                    target_shape=target.shape[1:],
+                    target_dtype=target.dtype,
+                    weighted=self._weighted,
+                    augment=self._augment,
+                    batch_size=self.batch_size,
+                )
         return self._runners[train]
 
 

@@ -43,13 +43,18 @@ def seed_sequence(seed, purpose, epoch=0):
     return np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
 
 
+def is_seed_state(variable):
+    """Return whether a variable is the state of a Keras seed generator."""
+    return variable.path.rsplit("/", 1)[-1] == _SEED_STATE
+
+
 def reseed(variables, sequence):
     """Set the state of each Keras seed generator among `variables`.
 
     Seed generators belong to dropout layers and to random augmentation layers. The path
     of their state ends in ``seed_generator_state``.
     """
-    states = [v for v in variables if v.path.rsplit("/", 1)[-1] == _SEED_STATE]
+    states = list(filter(is_seed_state, variables))
     for state, child in zip(states, sequence.spawn(len(states)), strict=True):
         state.assign(np.array([child.generate_state(1)[0] >> 1, 0], dtype=np.uint32))
 

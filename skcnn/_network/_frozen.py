@@ -1,0 +1,220 @@
+"""Split a network into a part that training does not change, and the layers after it.
+
+The outputs of the frozen part can be computed once, instead of in every epoch.
+"""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+
+from .._utils._fixes import compile_arguments, is_from_keras, output_tensor
+from .._utils._keras_config import keras_config
+from .._utils._random import WEIGHTS, is_seed_state, seed_sequence, seeded_build
+from ._trainable import TrainableNetwork, nested_layers
+
+# Layers that run code from outside Keras, or that change their state in training even
+# if they are not trainable.
+_NEVER_FROZEN = frozenset(
+    {
+        *("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"),
+        *("SpectralNormalization", "StochasticDepth"),
+    }
+)
+
+
+class FrozenPart:
+    """The layers at the start of a network that training does not change.
+
+    Parameters
+    ----------
+    extractor : keras.Model
+        The frozen layers, which turn images into features.
+    head : HeadNetwork
+        The other layers, as a network that takes these features.
+    """
+
+    def __init__(self, extractor, head):
+        self.network = TrainableNetwork(
+            extractor, average=False, keras_config=head.keras_config
+        )
+        self.head = head
+        self.feature_shape = tuple(extractor.output_shape[1:])
+        self._config = json.dumps(_without_names(extractor.get_config()))
+
+    def key(self):
+        """Return 32 hexadecimal digits that identify the function of the frozen part.
+
+        The user can change the network weights at any time, so they are hashed anew.
+        """
+        digest = hashlib.sha256(self._config.encode())
+        digest.update(json.dumps(self.head.keras_config).encode())
+        for variable in self.network.model.variables:
+            digest.update(np.ascontiguousarray(variable.numpy()))
+        return digest.hexdigest()[:32]
+
+
+class HeadNetwork(TrainableNetwork):
+    """The layers of a network after its frozen part.
+
+    `model` is a copy of these layers. It determines the graphs, but its weights are
+    never used: `variables` are those of the network itself. If the model shared its
+    layers with the network, the attribute `output` of the layers would be ambiguous.
+    """
+
+    needs_shared_graph = True
+
+    def __init__(self, model, variables, network):
+        self.model = model
+        self.averages = network.averages
+        self.keras_config = network.keras_config
+        self._variables = variables
+
+    @property
+    def variables(self):
+        return [*self._variables, *self.own_variables]
+
+
+def split_frozen(network):
+    """Return the FrozenPart of a network, or None if there is none.
+
+    The frozen part ends at the last layer whose output depends only on layers that are
+    not trainable and draw nothing at random. All paths through the network must pass
+    through this layer. A frozen part without weights is not worth splitting off.
+
+    Parameters
+    ----------
+    network : TrainableNetwork
+    """
+    if network.frozen_part is network.UNKNOWN:
+        with network.training_flags():
+            network.frozen_part = _split(network)
+    return network.frozen_part
+
+
+def _split(network):
+    model = network.model
+    is_plain = is_from_keras(type(model)) and compile_arguments(model) is not None
+    if not is_plain or not any(
+        layer.variables and not layer.trainable for layer in nested_layers(model)
+    ):
+        return None
+    with keras_config(network.keras_config), seeded_build(seed_sequence(0, WEIGHTS)):
+        for layer in reversed(model.layers):
+            if not _is_frozen(layer) or isinstance(layer, keras.layers.InputLayer):
+                continue
+            features = output_tensor(layer)
+            try:
+                extractor = keras.Model(model.inputs[0], features)
+            except (ValueError, TypeError, AttributeError):
+                continue
+            if all(map(_is_frozen, extractor.layers)):
+                if not extractor.variables:
+                    return None
+                head = _copy_head(network, extractor, layer)
+                if head is not None:
+                    # Prediction reads the optimizer and the loss of a model.
+                    extractor.compile("sgd")
+                    return FrozenPart(extractor, head)
+    return None
+
+
+def _is_frozen(layer):
+    """Return whether a layer computes the same in training as in prediction.
+
+    The argument ``training=False`` of a call in the graph of a model does not help,
+    because Keras 3 replaces it when the model is called with ``training=True``.
+    """
+    parts = [layer, *nested_layers(layer)]
+    if not all(
+        is_from_keras(type(part))
+        and type(part).__name__ not in _NEVER_FROZEN
+        and is_from_keras(getattr(part, "activation", None) or keras.layers.Layer)
+        and getattr(part, "activity_regularizer", None) is None
+        for part in parts
+    ):
+        return False
+    if any(map(is_seed_state, layer.variables)):
+        return False
+    leaves = [part for part in parts if not any(nested_layers(part))]
+    return not any(leaf.trainable and leaf.variables for leaf in leaves)
+
+
+def _copy_head(network, extractor, last):
+    """Return the layers after the layer `last` as a HeadNetwork, or None.
+
+    In the configuration of the head, an input takes the place of the layer `last`.
+    """
+    model = network.model
+    config = dict(model.get_config())
+    upstream = {layer.name for layer in extractor.layers}
+    shape = (None, *extractor.output_shape[1:])
+    placeholder = {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": {"batch_shape": shape, "dtype": "float32", "name": last.name},
+        "registered_name": None,
+        "name": last.name,
+        "inbound_nodes": [],
+    }
+    layers = [
+        entry for entry in config["layers"] if entry["config"]["name"] not in upstream
+    ]
+    config["layers"] = [placeholder, *layers]
+    config.pop("build_input_shape", None)
+    if "input_layers" in config:
+        reference = [last.name, 0, 0]
+        is_nested = isinstance(config["input_layers"][0], (list, tuple))
+        config["input_layers"] = [reference] if is_nested else reference
+    try:
+        head = type(model).from_config(config)
+    except (KeyError, TypeError, ValueError):  # another path bypasses the layer
+        return None
+    originals = {
+        id(copied): original
+        for layer in head.layers
+        if layer.name != last.name
+        for copied, original in zip(
+            layer.variables, model.get_layer(layer.name).variables, strict=True
+        )
+    }
+    trained = [id(originals[id(v)]) for v in head.trainable_variables]
+    if trained != [id(v) for v in model.trainable_variables]:
+        return None
+    head.compile(**compile_arguments(model) | {"optimizer": model.optimizer})
+    return HeadNetwork(head, [originals[id(v)] for v in head.variables], network)
+
+
+def _without_names(config):
+    """Return a configuration with numbers in place of names, and without settings.
+
+    The settings left out, such as seeds and initializers, do not affect what a network
+    with given weights computes. Automatic names differ between networks.
+    """
+    numbers = {}
+
+    def collect(part):
+        if isinstance(part, dict):
+            if isinstance(part.get("name"), str):
+                numbers.setdefault(part["name"], len(numbers))
+            for value in part.values():
+                collect(value)
+        elif isinstance(part, (list, tuple)):
+            for value in part:
+                collect(value)
+
+    def replace(part):
+        if isinstance(part, dict):
+            return {
+                key: replace(value)
+                for key, value in part.items()
+                if key not in ("seed", "trainable")
+                and not key.endswith(("_initializer", "_regularizer", "_constraint"))
+            }
+        if isinstance(part, (list, tuple)):
+            return [replace(value) for value in part]
+        return numbers.get(part, part) if isinstance(part, str) else part
+
+    collect(config)
+    return replace(config)
