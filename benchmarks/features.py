@@ -1,12 +1,14 @@
-"""Compare CNNFeatures with Keras and with a network trained from scratch.
+"""Compare CNNFeatures with Keras, and with a fine-tuned network.
 
     python benchmarks/features.py                    # time, on random images
     python benchmarks/features.py TRAIN TEST --exclude street --image-sizes 64 128
+    python benchmarks/features.py TRAIN TEST --exclude street --fine-tune --seeds 2
 
 Without folders, the script times `CNNFeatures.transform` and `predict` of the same
 Keras model in alternation, and prints the ratio of their times. With folders, it prints
 the time to compute the features and the test accuracy of a logistic regression on them.
-The penalty of the logistic regression is chosen by cross-validation on TRAIN.
+The penalty of the logistic regression is chosen by cross-validation on TRAIN. With
+`--fine-tune`, it trains `pretrained_cnn` instead.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from skcnn import CNNFeatures
+from skcnn import CNNFeatures, pretrained_cnn
 from skcnn.datasets import load_image_folder
 
 
@@ -62,6 +64,19 @@ def measure_accuracy(train, test, exclude, image_size):
     )
 
 
+def measure_fine_tuning(train, test, exclude, image_size, seed):
+    train = load_image_folder(train, image_size=image_size, exclude=exclude)
+    test = load_image_folder(test, image_size=image_size)
+    cnn = pretrained_cnn(random_state=seed)
+    fit_time = seconds(cnn.fit, train.images, train.target)
+    accuracy = cnn.score(test.images, test.target)
+    print(
+        f"{image_size} pixels, seed {seed}: fit {fit_time:.1f} s, accuracy "
+        f"{accuracy:.3f}",
+        flush=True,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,13 +87,18 @@ def main():
     parser.add_argument(
         "--image-sizes", type=int, nargs="*", default=[224], help="default 224"
     )
+    parser.add_argument("--fine-tune", action="store_true", help="train pretrained_cnn")
+    parser.add_argument("--seeds", type=int, default=1, help="default 1")
     parser.add_argument("--images", type=int, default=1000, help="default 1000")
     parser.add_argument("--repeat", type=int, default=5, help="default 5")
     args = parser.parse_args()
-    if args.train and not args.test:
-        parser.error("TEST is missing")
+    if (args.train or args.fine_tune) and not args.test:
+        parser.error("TRAIN or TEST is missing")
     for size in args.image_sizes:
-        if args.train:
+        if args.fine_tune:
+            for seed in range(args.seeds):
+                measure_fine_tuning(args.train, args.test, args.exclude, size, seed)
+        elif args.train:
             measure_accuracy(args.train, args.test, args.exclude, size)
         else:
             compare_with_keras(args.images, size, args.repeat)

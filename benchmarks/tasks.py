@@ -31,6 +31,8 @@ class Task:
         Target for the peak memory in MB, not counting the images.
     accuracy_tolerance : float
         Largest accepted difference between the accuracies of two libraries.
+    frozen : bool
+        Whether only the dense layers are trained.
     extra_epochs : int
         Epochs to train after the timed runs, before accuracies are compared.
     scaled_param : str or None
@@ -52,6 +54,7 @@ class Task:
     n_jobs: int | None = None
     precision: str = "float32"
     augment: bool = False
+    frozen: bool = False
     memory_target: float | None = None
     accuracy_tolerance: float = 0.05
     extra_epochs: int = 0
@@ -121,6 +124,20 @@ TASKS = {
         targets={"scikeras": 0.30},
         n_jobs=2,
         **SEARCH,
+    ),
+    "frozen-search": Task(
+        description="6 candidates x 5 folds x 5 epochs, convolutions frozen, 64 x 64",
+        kind="search",
+        targets={"scikeras": 0.1, "skorch": 0.1},
+        epochs=5,
+        batch_size=32,
+        frozen=True,
+        grid={"learning_rate": [3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6]},
+        accuracy_tolerance=0.2,  # few epochs, and each library draws its own weights
+        dataset="stripes",
+        n=500,
+        size=64,
+        network=LARGE_NETWORK | {"normalize": False, "dropout": 0.0, "l2": 0.0},
     ),
     "short-fit": Task(
         description="a fit of 1 epoch on the digits, including building and tracing",

@@ -32,6 +32,7 @@ def build(shape, n_classes, task, flat=False):
                 padding="same",
                 activation="relu",
                 kernel_regularizer=penalty,
+                trainable=not task.frozen,
             )
         )
         stack.append(layers.MaxPooling2D(2))

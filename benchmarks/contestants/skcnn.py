@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
@@ -26,6 +28,19 @@ def versions():
     return package_versions("skcnn", "scikit-learn", "tensorflow")
 
 
+def build_frozen(meta, task):
+    from . import keras
+
+    return keras.build(meta["image_shape_"], meta["n_classes_"], task)
+
+
+def forget_features():
+    """Make each search compute the outputs of the frozen layers again."""
+    from skcnn._training import _frozen_features
+
+    _frozen_features._cache = _frozen_features._Cache()
+
+
 def prepare(task, X, y):
     network = CNNClassifier(
         **PLAIN | task.network,
@@ -36,9 +51,19 @@ def prepare(task, X, y):
         augment=task.augment,
         random_state=0,
     )
+    if task.frozen:
+        network = CNNClassifier(
+            functools.partial(build_frozen, task=task),
+            epochs=task.epochs,
+            batch_size=task.batch_size,
+            augment=False,
+            average=False,
+            random_state=0,
+        )
     if task.kind == "search":
         search = GridSearchCV(network, task.grid, cv=make_cv(task), n_jobs=task.n_jobs)
-        return search_functions(task, search, X, y)
+        run, accuracy = search_functions(task, search, X, y)
+        return (lambda: (forget_features(), run())) if task.frozen else run, accuracy
     if task.kind == "fit":
         return fit_functions(task, network, X, y)
     if task.kind == "augment":

@@ -20,7 +20,7 @@ def versions():
 
 
 class Network(nn.Module):
-    def __init__(self, shape, n_classes, settings):
+    def __init__(self, shape, n_classes, settings, frozen=False):
         super().__init__()
         height, width, channels = shape
         stack = [nn.BatchNorm2d(channels)] if settings["normalize"] else []
@@ -47,6 +47,8 @@ class Network(nn.Module):
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
+            if frozen and isinstance(layer, nn.Conv2d):
+                layer.requires_grad_(False)
 
     def forward(self, X):
         return self.stack(X)
@@ -70,6 +72,7 @@ def prepare(task, X, y):
         module__shape=shape,
         module__n_classes=n_classes,
         module__settings=task.network,
+        module__frozen=task.frozen,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         optimizer__param_groups=penalized,

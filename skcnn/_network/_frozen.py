@@ -12,6 +12,7 @@ import numpy as np
 from .._utils._fixes import compile_arguments, is_from_keras, output_tensor
 from .._utils._keras_config import keras_config
 from .._utils._random import WEIGHTS, is_seed_state, seed_sequence, seeded_build
+from ._config import without_names
 from ._trainable import TrainableNetwork, nested_layers
 
 # Layers that run code from outside Keras, or that change their state in training even
@@ -33,15 +34,18 @@ class FrozenPart:
         The frozen layers, which turn images into features.
     head : HeadNetwork
         The other layers, as a network that takes these features.
+    config : dict
+        The configuration of the frozen layers.
     """
 
-    def __init__(self, extractor, head):
+    def __init__(self, extractor, head, config):
         self.network = TrainableNetwork(
             extractor, average=False, keras_config=head.keras_config
         )
         self.head = head
         self.feature_shape = tuple(extractor.output_shape[1:])
-        self._config = json.dumps(_without_names(extractor.get_config()))
+        # Names are left out, because automatic names differ between networks.
+        self._config = json.dumps(_without_initial_values(without_names(config)))
 
     def key(self):
         """Return 32 hexadecimal digits that identify the function of the frozen part.
@@ -109,23 +113,27 @@ def _split(network):
                 extractor = keras.Model(model.inputs[0], features)
             except (ValueError, TypeError, AttributeError):
                 continue
-            if all(map(_is_frozen, extractor.layers)):
-                if not extractor.variables:
-                    return None
-                head = _copy_head(network, extractor, layer)
-                if head is not None:
-                    # Prediction reads the optimizer and the loss of a model.
-                    extractor.compile("sgd")
-                    return FrozenPart(extractor, head)
+            if not all(map(_is_frozen, extractor.operations)):
+                continue
+            if not extractor.variables:
+                return None
+            config, rest = _split_config(model, extractor, layer)
+            head = _copy_head(network, rest, layer.name)
+            if head is not None:
+                # Prediction reads the optimizer and the loss of a model.
+                extractor.compile("sgd")
+                return FrozenPart(extractor, head, config)
     return None
 
 
 def _is_frozen(layer):
-    """Return whether a layer computes the same in training as in prediction.
+    """Return whether a layer or operation computes the same in training as otherwise.
 
     The argument ``training=False`` of a call in the graph of a model does not help,
     because Keras 3 replaces it when the model is called with ``training=True``.
     """
+    if not isinstance(layer, keras.Layer):  # an operation between layers
+        return is_from_keras(type(layer))
     parts = [layer, *nested_layers(layer)]
     if not all(
         is_from_keras(type(part))
@@ -141,40 +149,48 @@ def _is_frozen(layer):
     return not any(leaf.trainable and leaf.variables for leaf in leaves)
 
 
-def _copy_head(network, extractor, last):
-    """Return the layers after the layer `last` as a HeadNetwork, or None.
+def _split_config(model, extractor, last):
+    """Return the configurations of the frozen layers and of the layers after them.
 
-    In the configuration of the head, an input takes the place of the layer `last`.
+    In the second configuration, an input takes the place of the layer `last`.
     """
-    model = network.model
     config = dict(model.get_config())
-    upstream = {layer.name for layer in extractor.layers}
-    shape = (None, *extractor.output_shape[1:])
+    upstream = {operation.name for operation in extractor.operations}
+    parts = {True: [], False: []}
+    for entry in config["layers"]:
+        parts[entry["config"]["name"] in upstream].append(entry)
     placeholder = {
         "module": "keras.layers",
         "class_name": "InputLayer",
-        "config": {"batch_shape": shape, "dtype": "float32", "name": last.name},
+        "config": {
+            "batch_shape": (None, *extractor.output_shape[1:]),
+            "dtype": "float32",
+            "name": last.name,
+        },
         "registered_name": None,
         "name": last.name,
         "inbound_nodes": [],
     }
-    layers = [
-        entry for entry in config["layers"] if entry["config"]["name"] not in upstream
-    ]
-    config["layers"] = [placeholder, *layers]
-    config.pop("build_input_shape", None)
-    if "input_layers" in config:
-        reference = [last.name, 0, 0]
-        is_nested = isinstance(config["input_layers"][0], (list, tuple))
-        config["input_layers"] = [reference] if is_nested else reference
+    reference = [last.name, 0, 0]
+    rest = config | {"layers": [placeholder, *parts[False]]}
+    rest.pop("build_input_shape", None)
+    if "input_layers" in rest:
+        is_nested = isinstance(rest["input_layers"][0], (list, tuple))
+        rest["input_layers"] = [reference] if is_nested else reference
+    return {"layers": parts[True], "output_layers": [reference]}, rest
+
+
+def _copy_head(network, config, input_name):
+    """Return the layers in a configuration as a HeadNetwork, or None."""
+    model = network.model
     try:
         head = type(model).from_config(config)
-    except (KeyError, TypeError, ValueError):  # another path bypasses the layer
+    except (KeyError, TypeError, ValueError):  # another path bypasses the frozen layers
         return None
     originals = {
         id(copied): original
         for layer in head.layers
-        if layer.name != last.name
+        if layer.name != input_name
         for copied, original in zip(
             layer.variables, model.get_layer(layer.name).variables, strict=True
         )
@@ -186,35 +202,14 @@ def _copy_head(network, extractor, last):
     return HeadNetwork(head, [originals[id(v)] for v in head.variables], network)
 
 
-def _without_names(config):
-    """Return a configuration with numbers in place of names, and without settings.
-
-    The settings left out, such as seeds and initializers, do not affect what a network
-    with given weights computes. Automatic names differ between networks.
-    """
-    numbers = {}
-
-    def collect(part):
-        if isinstance(part, dict):
-            if isinstance(part.get("name"), str):
-                numbers.setdefault(part["name"], len(numbers))
-            for value in part.values():
-                collect(value)
-        elif isinstance(part, (list, tuple)):
-            for value in part:
-                collect(value)
-
-    def replace(part):
-        if isinstance(part, dict):
-            return {
-                key: replace(value)
-                for key, value in part.items()
-                if key not in ("seed", "trainable")
-                and not key.endswith(("_initializer", "_regularizer", "_constraint"))
-            }
-        if isinstance(part, (list, tuple)):
-            return [replace(value) for value in part]
-        return numbers.get(part, part) if isinstance(part, str) else part
-
-    collect(config)
-    return replace(config)
+def _without_initial_values(config):
+    """Return a configuration without settings that only affect initial weights."""
+    if isinstance(config, (list, tuple)):
+        return [_without_initial_values(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: _without_initial_values(value)
+        for key, value in config.items()
+        if key != "seed" and not key.endswith("_initializer")
+    }

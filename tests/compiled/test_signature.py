@@ -74,6 +74,21 @@ def test_networks_that_compute_differently_have_different_signatures(changed):
     assert other != signature(compiled_dense_network())
 
 
+def nested_network(rate=0.2, units=3, name="inner", activation="relu"):
+    shared = keras.Input((8, 8, 1))
+    x = layers.Activation(activation, name=activation)(layers.Dropout(rate)(shared))
+    inner = keras.Model(shared, layers.Dense(units)(x), name=name)
+    return compiled_dense_network(first=[inner])
+
+
+def test_settings_of_a_nested_model_are_in_the_signature():
+    expected = signature(nested_network())
+    assert expected is not None
+    assert signature(nested_network(rate=0.5, name="other")) == expected
+    for changed in ({"units": 4}, {"activation": "tanh"}):
+        assert signature(nested_network(**changed)) not in (None, expected)
+
+
 def test_averages_of_weights_change_the_signature():
     model = compiled_dense_network()
     averaged = signature(model, average=True)
@@ -138,7 +153,8 @@ UNSUPPORTED = {
     "Lambda": {"first": [layers.Lambda(lambda x: x + 1)]},
     "Normalization": {"first": [layers.Normalization(mean=1.0, variance=2.0)]},
     "random layer": {"first": [layers.RandomFlip()]},
-    "nested model": {"first": [keras.Sequential([layers.Dense(2)])]},
+    "layer of a nested model": {"first": [keras.Sequential([CustomLayer(2)])]},
+    "nested model": {"first": [CustomModel([layers.Dense(2)])]},
     "activity regularizer": {"first": [layers.Dense(2, activity_regularizer="l2")]},
 }
 

@@ -60,6 +60,22 @@ def normalized(meta):
     return model
 
 
+def nested(meta):
+    """Build a network that contains two networks, one of them inside the other."""
+    images = keras.Input(meta["image_shape_"])
+    x = layers.Rescaling([0.1], [-0.5])(images)
+    x = layers.Conv2D(3, 3, kernel_regularizer=keras.regularizers.L2(0.01))(x)
+    x = layers.Dropout(0.2)(layers.BatchNormalization()(x))
+    inner = keras.Sequential([keras.Input(x.shape[1:]), layers.Conv2D(4, 3)])
+    outer = keras.Model(images, inner(x))
+    frozen = layers.BatchNormalization(trainable=False)
+    inputs = keras.Input(meta["image_shape_"])
+    x = layers.Dropout(0.3)(layers.Flatten()(frozen(outer(inputs))))
+    model = keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def convolved(meta, *, between=None, twice=False, trainable=True):
     """Build a network with normalized images and a convolution with many options."""
     inputs = keras.Input(meta["image_shape_"])
@@ -109,6 +125,7 @@ BUILDERS = {
     "one-hot": one_hot,
     "logits": logits,
     "normalized": normalized,
+    "nested": nested,
     **FOLDED,
     **NOT_FOLDED,
 }
