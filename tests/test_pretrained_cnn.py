@@ -191,6 +191,24 @@ def test_training_resumes_in_any_stage(
     assert_same_training(again, whole)
 
 
+def test_callbacks_set_the_rates_of_both_stages(small_backbone, scenes):
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+            self.model.optimizer.learning_rate = 1e-12
+
+    rates = []
+    X, y = scenes.images, scenes.target
+    initial = small_cnn(average=False, callbacks=[Recorder()], epochs=1).fit(X, y)
+    rates.clear()
+    cnn = small_cnn(average=False, callbacks=[Recorder()], epochs=4).fit(X, y)
+    np.testing.assert_allclose(rates, [1e-2, 1e-12, 1e-3, 1e-12], rtol=1e-6)
+    for a, b in zip(
+        initial.model_.get_weights(), cnn.model_.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
 def test_without_head_epochs_all_layers_are_trained_at_once(small_backbone, scenes):
     cnn = small_cnn(model__head_epochs=0, epochs=1).fit(scenes.images, scenes.target)
     assert float(cnn.model_.optimizer.learning_rate) == pytest.approx(1e-3)

@@ -92,7 +92,7 @@ class TrainableNetwork:
         import keras
 
         backbone = self.model.get_layer(self.fine_tuning.backbone)
-        optimizer = type(self._optimizer).from_config(self._optimizer.get_config())
+        optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
         model = keras.Model(self.model.inputs[0], self.model.outputs[0])
         model.compile(**compile_arguments(self.model) | {"optimizer": optimizer})
         with frozen(backbone):
@@ -103,12 +103,22 @@ class TrainableNetwork:
         network.frozen_layer = backbone
         return network
 
+    @property
+    def optimizer(self):
+        """The optimizer of the model, also while `first_network` is trained.
+
+        In this stage, the model has the optimizer of `first_network`, for callbacks.
+        """
+        optimizer, first = self.model.optimizer, self.first_network
+        is_of_first = first is not None and optimizer is first.optimizer
+        return self._optimizer if is_of_first else optimizer
+
     def set_learning_rate(self, rate):
         """Set the learning rate, or the rates of both stages of fine-tuning."""
         if self.first_network is not None:
-            self.first_network.model.optimizer.learning_rate = rate
+            self.first_network.optimizer.learning_rate = rate
         factor = 1.0 if self.fine_tuning is None else self.fine_tuning.rate_factor
-        self.model.optimizer.learning_rate = rate * factor
+        self.optimizer.learning_rate = rate * factor
 
     def training_flags(self):
         """Return a context in which the layers' flags say which of them are trained."""
@@ -124,7 +134,7 @@ class TrainableNetwork:
     def own_variables(self):
         """The variables of the optimizer, and the averages."""
         averages = [] if self.averages is None else self.averages.variables
-        return [*self.model.optimizer.variables, *averages]
+        return [*self.optimizer.variables, *averages]
 
     @property
     def state(self):
@@ -134,7 +144,7 @@ class TrainableNetwork:
 
     def is_recompiled(self):
         """Return whether the model was compiled again with a different optimizer."""
-        return self.model.optimizer is not self._optimizer
+        return self.optimizer is not self._optimizer
 
     def check_trainable_variables(self):
         """Raise a ValueError if the set of trainable variables has changed."""

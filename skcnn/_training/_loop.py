@@ -108,6 +108,7 @@ class TrainingLoop:
             raise
         finally:
             self.keras_callbacks.on_train_end()
+            self.network.model.optimizer = self.network.optimizer
             self._restore_best_weights()
         self._check_weights()
 
@@ -128,6 +129,8 @@ class TrainingLoop:
     def _run_epoch(self, epoch):
         """Train for one epoch, validate, and return the losses and metrics."""
         stage = [s for s in self.stages if s.first_epoch <= epoch][-1]
+        # Callbacks set the learning rate of the optimizer that trains the network.
+        self.network.model.optimizer = stage.optimizer
         self.sklearn_callbacks.on_epoch_begin()
         self.keras_callbacks.on_epoch_begin(epoch)
         logs = stage.trainer.train_epoch(
@@ -226,7 +229,8 @@ class TrainingLoop:
         """Replace weights with the averages of a user's optimizer, as Keras does."""
         model = self.network.model
         if self._n_completed and self.network.averages is None:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+            optimizer = self.network.optimizer
+            optimizer.finalize_variable_values(model.trainable_variables)
 
     def _roll_back_to_last_epoch(self):
         if not self._n_completed:

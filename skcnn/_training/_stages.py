@@ -22,6 +22,8 @@ class Stage:
     ----------
     first_epoch : int
     trainer : Trainer
+    optimizer : keras.optimizers.Optimizer
+        The optimizer of the trained network.
     data : ArrayDataset
         Training data.
     validation : ArrayDataset or None
@@ -29,9 +31,12 @@ class Stage:
         Turns the images of both datasets into features, when they are first used.
     """
 
-    def __init__(self, first_epoch, trainer, data, validation, features=None):
+    def __init__(
+        self, first_epoch, trainer, optimizer, data, validation, features=None
+    ):
         self.first_epoch = first_epoch
         self.trainer = trainer
+        self.optimizer = optimizer
         self._datasets = data, validation
         self._features = features
 
@@ -94,7 +99,9 @@ def make_stages(network, data, validation, *, epochs, augment, location, **param
             first_epoch=first_epoch,
             **params,
         )
-        stages.append(Stage(first_epoch, trainer, data, validation, features))
+        stages.append(
+            Stage(first_epoch, trainer, trained.optimizer, data, validation, features)
+        )
     return stages
 
 
