@@ -432,8 +432,13 @@ class FitMixin:
         )
 
     def _store_location(self):
-        """Return the folder for checkpoints, or None if there is none."""
-        return None if self.memory is None else store_location(self.memory)
+        """Return the folder for checkpoints, or None if it cannot be used."""
+        if self.memory is None:
+            return None
+        try:
+            return store_location(self.memory)
+        except OSError:  # _make_checkpointer warns about it
+            return None
 
     def _report_epoch(self, attributes):
         """Pass the estimator, as fitted so far, to the hook set by `epoch_curve`."""
@@ -455,7 +460,7 @@ class FitMixin:
                 raise UnhashableError(
                     "the side effects of callbacks cannot be replayed"
                 )
-            location = self._store_location()
+            location = store_location(self.memory)
             if location is None:
                 return NullCheckpointer()
             datasets = [data] if validation is None else [data, validation]

@@ -100,6 +100,11 @@ class SharedGraph:
         return run
 
 
+def can_share_graphs(network):
+    """Return whether other networks could share the graphs of a network."""
+    return graph_signature(network) is not None
+
+
 def get_or_trace(key, make_function, network):
     """Return the graph for all networks that have the same signature as `network`.
 

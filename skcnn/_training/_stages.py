@@ -9,7 +9,6 @@ import functools
 
 import numpy as np
 
-from .._network._frozen import split_frozen
 from ._frozen_features import FrozenFeatures, FrozenPredictor, with_frozen_features
 from ._predictor import Predictor
 from ._trainer import Trainer
@@ -129,14 +128,15 @@ def _frozen_part(network, image_shape):
     the frozen part are trained in graphs that other networks could share, because only
     such graphs take the variables of another model.
     """
-    from .._compiled._signature import graph_signature
+    from .._compiled._cache import can_share_graphs
+    from .._network._frozen import split_frozen
 
     part = split_frozen(network)
     if (
         part is None
         or None in image_shape
         or np.prod(part.feature_shape) > np.prod(image_shape)
-        or graph_signature(part.head) is None
+        or not can_share_graphs(part.head)
     ):
         return None
     return part

@@ -12,7 +12,8 @@ from skcnn._utils._tensorflow import import_tensorflow
 import_tensorflow()
 import keras  # noqa: E402
 
-from skcnn._training import _frozen_features, _stages  # noqa: E402
+from skcnn._network import _frozen  # noqa: E402
+from skcnn._training import _frozen_features  # noqa: E402
 
 
 def nested(meta, units=8, dropout=0.3, scale=16.0):
@@ -89,7 +90,7 @@ def make_cnn(builder, **params):
 
 def without_features(monkeypatch):
     """Run the frozen part in every epoch, as Keras does."""
-    monkeypatch.setattr(_stages, "split_frozen", lambda network: None)
+    monkeypatch.setattr(_frozen, "split_frozen", lambda network: None)
 
 
 @pytest.mark.parametrize("builder", [nested, flat, sequential])
