@@ -1,6 +1,15 @@
 """The configuration of a network, as `get_config` of Keras returns it."""
 
 
+def entry_name(entry):
+    """Return the name of a layer or operation from its entry in a configuration.
+
+    The entries of a sequential model have no names of their own. In Keras 3.5, the
+    configuration of an operation, such as ``x + y``, has no name.
+    """
+    return entry["name"] if "name" in entry else entry["config"]["name"]
+
+
 def without_names(config):
     """Return the `config` of a network with numbers in place of layer names.
 
@@ -9,7 +18,7 @@ def without_names(config):
     layer may equal the value of a setting, such as "relu".
     """
     layers = config["layers"]
-    indices = {layer["config"]["name"]: i for i, layer in enumerate(layers)}
+    indices = {entry_name(layer): i for i, layer in enumerate(layers)}
 
     def numbered(part):
         if isinstance(part, (list, tuple)):

@@ -12,17 +12,15 @@ import numpy as np
 from .._utils._fixes import compile_arguments, is_from_keras, output_tensor
 from .._utils._keras_config import keras_config
 from .._utils._random import WEIGHTS, is_seed_state, seed_sequence, seeded_build
-from ._config import without_names
+from ._config import entry_name, without_names
 from ._trainable import TrainableNetwork, nested_layers
 
-# Layers that run code from outside Keras, or that change their state in training even
-# if they are not trainable.
-_NEVER_FROZEN = frozenset(
-    {
-        *("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"),
-        *("SpectralNormalization", "StochasticDepth"),
-    }
+# Layers that run code from outside Keras.
+_FOREIGN = frozenset(
+    {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 )
+# Layers that differ in training even if they are not trainable.
+_UPDATED_IN_TRAINING = frozenset({"SpectralNormalization", "StochasticDepth"})
 
 
 class FrozenPart:
@@ -99,10 +97,11 @@ def split_frozen(network):
 
 def _split(network):
     model = network.model
-    is_plain = is_from_keras(type(model)) and compile_arguments(model) is not None
-    if not is_plain or not any(
-        layer.variables and not layer.trainable for layer in nested_layers(model)
-    ):
+    if not is_from_keras(type(model)) or compile_arguments(model) is None:
+        return None
+    layers = list(nested_layers(model))
+    has_frozen = any(layer.variables and not layer.trainable for layer in layers)
+    if not has_frozen or not all(map(_runs_only_keras, layers)):
         return None
     with keras_config(network.keras_config), seeded_build(seed_sequence(0, WEIGHTS)):
         for layer in reversed(model.layers):
@@ -126,6 +125,20 @@ def _split(network):
     return None
 
 
+def _runs_only_keras(layer):
+    """Return whether a layer and the functions that it uses are defined by Keras."""
+    return (
+        is_from_keras(type(layer))
+        and type(layer).__name__ not in _FOREIGN
+        and is_from_keras(getattr(layer, "activation", None) or keras.layers.Layer)
+        # Keras issues a warning when it serializes a lambda.
+        and not any(
+            getattr(value, "__name__", None) == "<lambda>"
+            for value in vars(layer).values()
+        )
+    )
+
+
 def _is_frozen(layer):
     """Return whether a layer or operation computes the same in training as otherwise.
 
@@ -135,15 +148,11 @@ def _is_frozen(layer):
     if not isinstance(layer, keras.Layer):  # an operation between layers
         return is_from_keras(type(layer))
     parts = [layer, *nested_layers(layer)]
-    if not all(
-        is_from_keras(type(part))
-        and type(part).__name__ not in _NEVER_FROZEN
-        and is_from_keras(getattr(part, "activation", None) or keras.layers.Layer)
-        and getattr(part, "activity_regularizer", None) is None
+    if any(
+        type(part).__name__ in _UPDATED_IN_TRAINING
+        or getattr(part, "activity_regularizer", None) is not None
         for part in parts
-    ):
-        return False
-    if any(map(is_seed_state, layer.variables)):
+    ) or any(map(is_seed_state, layer.variables)):
         return False
     leaves = [part for part in parts if not any(nested_layers(part))]
     return not any(leaf.trainable and leaf.variables for leaf in leaves)
@@ -158,7 +167,7 @@ def _split_config(model, extractor, last):
     upstream = {operation.name for operation in extractor.operations}
     parts = {True: [], False: []}
     for entry in config["layers"]:
-        parts[entry["config"]["name"] in upstream].append(entry)
+        parts[entry_name(entry) in upstream].append(entry)
     placeholder = {
         "module": "keras.layers",
         "class_name": "InputLayer",

@@ -47,6 +47,16 @@ def flat(meta, units=8):
     )
 
 
+def with_operations(meta):
+    """Build a network with operations between its layers, in mixed precision."""
+    layers = keras.layers
+    inputs = keras.Input(meta["image_shape_"])
+    x = layers.Conv2D(4, 3, dtype="mixed_bfloat16", trainable=False)(inputs / 16.0)
+    x = layers.GlobalAveragePooling2D()(x + 1.0)
+    x = layers.Dense(meta["n_classes_"], activation="softmax", dtype="float32")(x)
+    return keras.Model(inputs, x)
+
+
 def sequential(meta):
     """Build a sequential network whose first convolution is frozen."""
     return keras.Sequential(
@@ -93,7 +103,7 @@ def without_features(monkeypatch):
     monkeypatch.setattr(_frozen, "split_frozen", lambda network: None)
 
 
-@pytest.mark.parametrize("builder", [nested, flat, sequential])
+@pytest.mark.parametrize("builder", [nested, flat, with_operations, sequential])
 @pytest.mark.parametrize(
     "params",
     [
@@ -235,17 +245,32 @@ def with_moving_averages(meta):
 
 
 class Negative(keras.layers.Layer):
+    def __init__(self, factor):  # without get_config
+        super().__init__()
+        self.factor = factor
+
     def call(self, inputs):
-        return -inputs
+        return -self.factor * inputs
 
 
 def with_own_layer(meta):
     inputs = keras.Input(meta["image_shape_"])
-    x = Negative()(keras.layers.Conv2D(1, 3, trainable=False)(inputs))
+    x = Negative(2)(keras.layers.Conv2D(1, 3, trainable=False)(inputs))
     x = keras.layers.Dense(meta["n_classes_"], "softmax")(keras.layers.Flatten()(x))
     return keras.Model(inputs, x)
 
 
+def with_lambdas(meta):
+    """Build a network whose frozen layers contain lambdas."""
+    inputs = keras.Input(meta["image_shape_"])
+    x = keras.layers.Lambda(lambda x: x / 16)(inputs)
+    kernel = lambda shape, dtype: keras.ops.ones(shape, dtype)  # noqa: E731
+    x = keras.layers.Conv2D(1, 3, kernel_initializer=kernel, trainable=False)(x)
+    x = keras.layers.Dense(meta["n_classes_"], "softmax")(keras.layers.Flatten()(x))
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.filterwarnings("ignore:The network built by model= can be trained")
 @pytest.mark.parametrize(
     ("builder", "n_features"),
     [
@@ -253,6 +278,7 @@ def with_own_layer(meta):
         (with_large_features, 0),
         (with_a_bypass, 0),
         (with_own_layer, 0),
+        (with_lambdas, 0),
         (with_moving_averages, 36),
     ],
 )
