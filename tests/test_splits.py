@@ -108,8 +108,9 @@ def fit_rows(monkeypatch):
     run = TrainingLoop.run
 
     def recorded(loop, n_epochs):
-        validation = loop.validation
-        rows.append((loop.data.rows, None if validation is None else validation.rows))
+        (stage,) = loop.stages
+        validation = stage.validation
+        rows.append((stage.data.rows, None if validation is None else validation.rows))
         return run(loop, n_epochs)
 
     monkeypatch.setattr(TrainingLoop, "run", recorded)
