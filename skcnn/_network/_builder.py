@@ -29,6 +29,14 @@ def as_units(dense_units):
         return (dense_units,)
 
 
+def global_pooling(pooling, **params):
+    """Return the layer that pools each feature map, for "avg" or "max"."""
+    from keras import layers
+
+    kind = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+    return kind[pooling](**params)
+
+
 def build_cnn(
     meta,
     *,
@@ -134,8 +142,7 @@ def build_cnn(
     if pooling is None:
         x = layers.Flatten(dtype=dtype, name="flatten")(x)
     else:
-        kind = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}[pooling]
-        x = getattr(layers, kind)(dtype=dtype, name="pooling")(x)
+        x = global_pooling(pooling, dtype=dtype, name="pooling")(x)
     for index, units in enumerate(as_units(dense_units), start=1):
         x = layers.Dense(
             int(units),

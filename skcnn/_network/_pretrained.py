@@ -11,6 +11,7 @@ import numpy as np
 from .._utils._keras_config import DEFAULT_CONFIG, keras_config
 from .._utils._random import WEIGHTS, seed_sequence, seeded_build
 from .._utils._validation import did_you_mean
+from ._builder import global_pooling
 from ._efficientnet_lite import efficientnet_lite0, load_imagenet_weights
 
 BUNDLED = "efficientnet_lite0"
@@ -102,9 +103,8 @@ def _with_pooling(inputs, outputs, pooling):
                 outputs
             )
         else:
-            kind = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
-            layer = getattr(keras.layers, kind[pooling])
-            outputs = layer(dtype="float32", name="features_pooling")(outputs)
+            pool = global_pooling(pooling, dtype="float32", name="features_pooling")
+            outputs = pool(outputs)
     if len(outputs.shape) != 2:
         raise ValueError(
             f"Got a network with output of shape {tuple(outputs.shape)}, but expected "

@@ -34,7 +34,7 @@ def build_pretrained_cnn(
     """
     from keras import Input, Model, layers
 
-    from ._builder import as_units
+    from ._builder import as_units, global_pooling
     from ._pretrained import build_backbone
     from ._trainable import FineTuning
 
@@ -44,8 +44,7 @@ def build_pretrained_cnn(
     network = Model(network.inputs[0], network.outputs[0], name="backbone")
     is_trained = _set_trainable(network, trainable, train_batch_norm)
     x = network(images)
-    kind = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}[pooling]
-    x = getattr(layers, kind)(name="pooling")(x)
+    x = global_pooling(pooling, name="pooling")(x)
     for index, n_units in enumerate(as_units(units), start=1):
         x = _with_dropout(x, dropout, f"dropout_{index}")
         x = layers.Dense(int(n_units), activation="relu", name=f"dense_{index}")(x)

@@ -73,15 +73,13 @@ def make_stages(network, data, validation, *, epochs, augment, location, **param
     -------
     list of Stage
     """
-    networks = [(0, network)]
+    networks, n_first = [], 0
     if network.first_network is not None:
         n_first = network.fine_tuning.head_epochs
-        networks = [(0, network.first_network), (n_first, network)]
-        networks = [
-            (first, each)
-            for i, (first, each) in enumerate(networks)
-            if first < epochs.stop and (i or epochs.start < n_first)
-        ]
+        if epochs.start < n_first:
+            networks.append((0, network.first_network))
+    if n_first < epochs.stop:
+        networks.append((n_first, network))
     stages = []
     for first_epoch, trained in networks:
         features = None
